@@ -1,0 +1,136 @@
+//! Signing up, and one's own account.
+
+use doorward_domain::{
+    DisplayName, Email, Password, RoleName, User, UserId, UserStatus,
+    password::PasswordError,
+    ports::{Constraint, StoreError, Verdict},
+    session::RevocationCause,
+};
+
+use crate::{Actor, Ctx, Failure, failure::failed_from_ports, revocation, session};
+
+/// Somebody wants an account.
+#[derive(Debug, Clone)]
+pub struct Register {
+    pub email: Email,
+    pub password: Password,
+    pub name: DisplayName,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    #[error("there is an account with this address")]
+    EmailTaken,
+    #[error("the password {0}")]
+    Password(#[from] PasswordError),
+    #[error(transparent)]
+    Failed(Failure),
+}
+
+/// Signs a person up: an active account with the role `user` and an unverified address.
+///
+/// # Errors
+/// [`RegisterError::Password`] before any hashing; [`RegisterError::EmailTaken`].
+pub async fn register(ctx: &Ctx, command: Register) -> Result<User, RegisterError> {
+    create(ctx, command, vec![RoleName::user()]).await
+}
+
+/// Makes an account with the given roles. Not to be called with roles that a client chose.
+pub(crate) async fn create(
+    ctx: &Ctx,
+    command: Register,
+    roles: Vec<RoleName>,
+) -> Result<User, RegisterError> {
+    let Register { email, password, name } = command;
+    ctx.policy.password.judge(&password, &[email.as_given(), name.as_str()])?;
+    let hash = ctx.hasher.hash(&password).await?;
+
+    let now = ctx.clock.now();
+    let user = User::new(UserId::new(now, ctx.entropy.as_ref()), email, name, roles, now);
+    let mut work = ctx.store.begin().await?;
+    match work.user_insert(&user).await {
+        Err(StoreError::Conflict(Constraint::UserEmail)) => return Err(RegisterError::EmailTaken),
+        other => other?,
+    }
+    work.credential_insert(user.id, &hash, now).await?;
+    work.commit().await?;
+    tracing::info!(user_id = %user.id, "user registered");
+    Ok(user)
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// The account was deleted or disabled after the access token was checked.
+    #[error("the account is gone")]
+    Gone,
+    #[error(transparent)]
+    Failed(Failure),
+}
+
+/// One's own account as it is now.
+///
+/// # Errors
+/// [`ProfileError::Gone`].
+pub async fn profile(ctx: &Ctx, actor: &Actor) -> Result<User, ProfileError> {
+    let user = ctx.store.user_by_id(actor.user_id()).await?;
+    user.filter(|user| user.status == UserStatus::Active).ok_or(ProfileError::Gone)
+}
+
+/// Changes one's own account; what is `None` stays.
+///
+/// # Errors
+/// [`ProfileError::Gone`].
+pub async fn update_profile(
+    ctx: &Ctx,
+    actor: &Actor,
+    name: Option<DisplayName>,
+) -> Result<User, ProfileError> {
+    let Some(name) = name else { return profile(ctx, actor).await };
+    let mut work = ctx.store.begin().await?;
+    let user = work
+        .user_rename(actor.user_id(), &name, ctx.clock.now())
+        .await?
+        .filter(|user| user.status == UserStatus::Active)
+        .ok_or(ProfileError::Gone)?;
+    work.commit().await?;
+    Ok(user)
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteError {
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// The account was deleted after the access token was checked.
+    #[error("the account is gone")]
+    Gone,
+    #[error(transparent)]
+    Failed(Failure),
+}
+
+/// Deletes one's own account with everything that belongs to it, and ends all its sessions.
+///
+/// # Errors
+/// [`DeleteError::WrongPassword`], also when the password was changed meanwhile.
+pub async fn delete(ctx: &Ctx, actor: &Actor, password: &Password) -> Result<(), DeleteError> {
+    let user_id = actor.user_id();
+    let (_, credential) = ctx.store.credential_by_user(user_id).await?.ok_or(DeleteError::Gone)?;
+    if ctx.hasher.verify(password, Some(&credential.hash)).await? == Verdict::Mismatch {
+        return Err(DeleteError::WrongPassword);
+    }
+
+    let now = ctx.clock.now();
+    let until = session::tokens_until(ctx, now);
+    let mut work = ctx.store.begin().await?;
+    work.user_lock(user_id).await?.ok_or(DeleteError::Gone)?;
+    if !work.credential_is_current(user_id, credential.version).await? {
+        return Err(DeleteError::WrongPassword);
+    }
+    let ended = work.sessions_revoke(user_id, None, RevocationCause::Revoked, now, until).await?;
+    work.user_delete(user_id).await?;
+    work.commit().await?;
+    revocation::apply(ctx, &ended, until);
+    tracing::info!(%user_id, sessions = ended.len(), "user deleted");
+    Ok(())
+}
+
+failed_from_ports!(RegisterError, ProfileError, DeleteError);

@@ -1,0 +1,59 @@
+//! The first administrator.
+
+use doorward_domain::{DisplayName, Email, Password, RoleName, User};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{
+    Ctx,
+    account::{self, Register, RegisterError},
+};
+
+/// Letters and digits that are not taken for one another; 32 of them, so that five bits choose one.
+const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
+
+/// The first administrator, with the password that is shown once.
+#[derive(Debug)]
+pub struct FirstAdmin {
+    pub user: User,
+    pub password: SecretString,
+}
+
+/// Makes an administrator with a chosen address and password.
+///
+/// # Errors
+/// As signing up.
+pub async fn create_admin(ctx: &Ctx, command: Register) -> Result<User, RegisterError> {
+    account::create(ctx, command, vec![RoleName::admin(), RoleName::user()]).await
+}
+
+/// Makes an administrator with a random password if there is no user at all. Of several instances
+/// that start at once, one does.
+///
+/// # Errors
+/// When hashing or the store fails.
+pub async fn first_admin(
+    ctx: &Ctx,
+    email: Email,
+    name: DisplayName,
+) -> Result<Option<FirstAdmin>, RegisterError> {
+    if ctx.store.user_exists().await? {
+        return Ok(None);
+    }
+    let password = random_password(ctx);
+    let command = Register { email, password: Password::parse(password.expose_secret())?, name };
+    match create_admin(ctx, command).await {
+        Ok(user) => Ok(Some(FirstAdmin { user, password })),
+        Err(RegisterError::EmailTaken) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// 100 random bits as five groups of four characters.
+fn random_password(ctx: &Ctx) -> SecretString {
+    let mut octets = [0_u8; 20];
+    ctx.entropy.fill(&mut octets);
+    let characters: Vec<char> =
+        octets.iter().map(|octet| char::from(ALPHABET[usize::from(octet % 32)])).collect();
+    let groups: Vec<String> = characters.chunks(4).map(|group| group.iter().collect()).collect();
+    groups.join("-").into()
+}

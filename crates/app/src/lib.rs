@@ -1,0 +1,23 @@
+//! The use cases of Doorward: free functions over the ports.
+//!
+//! Each use case takes a [`Ctx`] and a command made of domain values, and has one error enum of its
+//! own. It reads the clock once. It never hashes a password while it holds a unit of work.
+//!
+//! **Invariant:** this crate knows no runtime, no HTTP and no database. A caller that must survive
+//! being dropped half-way (an HTTP handler whose client hangs up) runs the use case in a task of its
+//! own.
+
+pub mod access;
+pub mod account;
+pub mod bootstrap;
+mod context;
+mod failure;
+pub mod maintenance;
+pub mod password;
+pub mod revocation;
+pub mod session;
+pub mod signing_key;
+
+pub use access::Actor;
+pub use context::{Ctx, Policy};
+pub use failure::Failure;

@@ -1,0 +1,72 @@
+//! Changing one's password.
+
+use doorward_domain::{
+    Password, password::PasswordError, ports::Verdict, session::RevocationCause,
+};
+
+use crate::{Actor, Ctx, Failure, failure::failed_from_ports, revocation, session};
+
+/// Somebody wants another password.
+#[derive(Debug, Clone)]
+pub struct ChangePassword {
+    pub current: Password,
+    pub new: Password,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ChangePasswordError {
+    #[error("the current password is wrong")]
+    WrongPassword,
+    #[error("the new password {0}")]
+    Password(#[from] PasswordError),
+    /// The account was deleted after the access token was checked.
+    #[error("the account is gone")]
+    Gone,
+    #[error(transparent)]
+    Failed(Failure),
+}
+
+/// Changes one's own password and ends all sessions but the present one: whoever knew the old
+/// password is signed out.
+///
+/// # Errors
+/// [`ChangePasswordError::Password`] before any hashing; [`ChangePasswordError::WrongPassword`],
+/// also when the password was changed meanwhile.
+pub async fn change(
+    ctx: &Ctx,
+    actor: &Actor,
+    command: ChangePassword,
+) -> Result<(), ChangePasswordError> {
+    let user_id = actor.user_id();
+    let (user, credential) =
+        ctx.store.credential_by_user(user_id).await?.ok_or(ChangePasswordError::Gone)?;
+    ctx.policy.password.judge(&command.new, &[user.email.as_given(), user.name.as_str()])?;
+    let verdict = ctx.hasher.verify(&command.current, Some(&credential.hash)).await?;
+    if verdict == Verdict::Mismatch {
+        return Err(ChangePasswordError::WrongPassword);
+    }
+    let hash = ctx.hasher.hash(&command.new).await?;
+
+    let now = ctx.clock.now();
+    let until = session::tokens_until(ctx, now);
+    let mut work = ctx.store.begin().await?;
+    work.user_lock(user_id).await?.ok_or(ChangePasswordError::Gone)?;
+    if !work.credential_replace(user_id, credential.version, &hash, now).await? {
+        return Err(ChangePasswordError::WrongPassword);
+    }
+    let ended = work
+        .sessions_revoke(
+            user_id,
+            Some(actor.session_id()),
+            RevocationCause::PasswordChanged,
+            now,
+            until,
+        )
+        .await?;
+    work.commit().await?;
+    revocation::apply(ctx, &ended, until);
+    tracing::info!(%user_id, sessions = ended.len(), "password changed, other sessions ended");
+    Ok(())
+}
+
+failed_from_ports!(ChangePasswordError);

@@ -1,0 +1,274 @@
+//! Signing in, staying signed in, signing out.
+
+use doorward_domain::{
+    AccessClaims, Credential, Device, Email, Page, PageRequest, Password, Session, SessionId,
+    Timestamp, TokenId, User, UserStatus,
+    ports::{KeyError, Verdict},
+    refresh::{RefreshDecision, decide},
+    session::{Generation, RevocationCause},
+};
+use secrecy::SecretString;
+use time::Duration;
+
+use crate::{Actor, Ctx, Failure, failure::failed_from_ports, revocation};
+
+/// Somebody wants to sign in.
+#[derive(Debug, Clone)]
+pub struct Login {
+    pub email: Email,
+    pub password: Password,
+    pub device: Device,
+}
+
+/// What a signed-in client holds.
+#[derive(Debug)]
+pub struct Tokens {
+    pub access_token: SecretString,
+    pub access_expires_in: Duration,
+    pub refresh_token: SecretString,
+    pub refresh_expires_in: Duration,
+    pub session_id: SessionId,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// The address is unknown or the password is wrong: a caller cannot tell which.
+    #[error("address or password is wrong")]
+    InvalidCredentials,
+    /// Only ever told after a right password.
+    #[error("the account is disabled")]
+    AccountDisabled,
+    #[error(transparent)]
+    Failed(Failure),
+}
+
+/// Signs a person in: checks the password and opens a session.
+///
+/// # Errors
+/// [`LoginError::InvalidCredentials`] after the same work, whether the address is known or not.
+pub async fn login(ctx: &Ctx, command: Login) -> Result<Tokens, LoginError> {
+    let found = ctx.store.credential_by_email(&command.email).await?;
+    let hash = found.as_ref().map(|(_, credential)| &credential.hash);
+    let verdict = ctx.hasher.verify(&command.password, hash).await?;
+    let (Some((user, credential)), Verdict::Match { outdated }) = (found, verdict) else {
+        return Err(LoginError::InvalidCredentials);
+    };
+    if user.status == UserStatus::Disabled {
+        return Err(LoginError::AccountDisabled);
+    }
+    let rehash = if outdated { Some(ctx.hasher.hash(&command.password).await?) } else { None };
+
+    let now = ctx.clock.now();
+    let session = open(ctx, &user, command.device, now);
+    let mut work = ctx.store.begin().await?;
+    let Credential { user_id, version, .. } = credential;
+    if !work.user_signed_in(user_id, now).await? {
+        return Err(LoginError::AccountDisabled);
+    }
+    if !work.credential_is_current(user_id, version).await? {
+        return Err(LoginError::InvalidCredentials);
+    }
+    if let Some(hash) = rehash {
+        work.credential_rehash(user_id, version, &hash, now).await?;
+    }
+    work.session_insert(&session).await?;
+    let tokens = issue(ctx, &user, &session, now)?;
+    work.commit().await?;
+    tracing::info!(%user_id, session_id = %session.id, "signed in");
+    Ok(tokens)
+}
+
+fn open(ctx: &Ctx, user: &User, device: Device, now: Timestamp) -> Session {
+    Session {
+        id: SessionId::new(now, ctx.entropy.as_ref()),
+        user_id: user.id,
+        generation: Generation::FIRST,
+        rotated_at: now,
+        created_at: now,
+        last_used_at: now,
+        expires_at: ctx.policy.refresh.expiry(now, now),
+        revoked: None,
+        device,
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    /// Forged, expired, revoked, or of an account that is gone: a caller cannot tell which.
+    #[error("the refresh token is not valid")]
+    Invalid,
+    /// The token was used before. The session is revoked, and with it its access tokens.
+    #[error("the refresh token was used before; the session is revoked")]
+    Reused,
+    #[error(transparent)]
+    Failed(Failure),
+}
+
+/// Exchanges a refresh token for a new pair. See [`doorward_domain::refresh`] for the rules.
+///
+/// # Errors
+/// [`RefreshError::Reused`] after the session was revoked for it.
+pub async fn refresh(ctx: &Ctx, token: &str) -> Result<Tokens, RefreshError> {
+    let now = ctx.clock.now();
+    let (id, presented) = ctx.signer.refresh_verify(token).ok_or(RefreshError::Invalid)?;
+    // A rotation that loses a race has found the session moved on; the second look decides.
+    for _ in 0..2 {
+        let Some((session, user)) = ctx.store.session_by_id(id).await? else { break };
+        if user.status != UserStatus::Active {
+            break;
+        }
+        match decide(&session, presented, now, &ctx.policy.refresh) {
+            RefreshDecision::Rotate { next, expires_at } => {
+                let mut work = ctx.store.begin().await?;
+                if work.session_rotate(id, presented, now, expires_at).await? {
+                    let rotated = Session { generation: next, expires_at, ..session };
+                    let tokens = issue(ctx, &user, &rotated, now)?;
+                    work.commit().await?;
+                    return Ok(tokens);
+                }
+            }
+            RefreshDecision::Replay { .. } => return Ok(issue(ctx, &user, &session, now)?),
+            RefreshDecision::Reuse => {
+                revoke_reused(ctx, &session, now).await?;
+                return Err(RefreshError::Reused);
+            }
+            RefreshDecision::ReuseKnown => return Err(RefreshError::Reused),
+            RefreshDecision::Refuse => break,
+        }
+    }
+    Err(RefreshError::Invalid)
+}
+
+async fn revoke_reused(ctx: &Ctx, session: &Session, now: Timestamp) -> Result<(), RefreshError> {
+    let (id, user_id, until) = (session.id, session.user_id, tokens_until(ctx, now));
+    let mut work = ctx.store.begin().await?;
+    let revoked =
+        work.session_revoke(id, user_id, RevocationCause::TokenReused, now, until).await?;
+    work.commit().await?;
+    if revoked {
+        revocation::apply(ctx, &[id], until);
+        tracing::warn!(%user_id, session_id = %id, "refresh token reused, session revoked");
+    }
+    Ok(())
+}
+
+/// Until when an access token issued before `now` may be valid.
+pub(crate) fn tokens_until(ctx: &Ctx, now: Timestamp) -> Timestamp {
+    // A token's times are whole seconds and another instance's clock may be a little ahead.
+    now + ctx.policy.access_ttl + Duration::seconds(60)
+}
+
+fn issue(ctx: &Ctx, user: &User, session: &Session, now: Timestamp) -> Result<Tokens, KeyError> {
+    let issued_at = whole_seconds(now);
+    let expires_at = whole_seconds(session.expires_at).min(issued_at + ctx.policy.access_ttl);
+    let claims = AccessClaims {
+        user_id: user.id,
+        session_id: session.id,
+        token_id: TokenId::new(now, ctx.entropy.as_ref()),
+        issued_at,
+        expires_at,
+        auth_time: whole_seconds(session.created_at),
+        auth_methods: vec!["pwd".to_owned()],
+        roles: user.roles.clone(),
+    };
+    Ok(Tokens {
+        access_token: ctx.signer.access_sign(&claims)?,
+        access_expires_in: expires_at - issued_at,
+        refresh_token: ctx.signer.refresh_sign(session.id, session.generation),
+        refresh_expires_in: session.expires_at - now,
+        session_id: session.id,
+    })
+}
+
+fn whole_seconds(at: Timestamp) -> Timestamp {
+    at.truncate_to_second()
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RevokeError {
+    /// There is no such session, or it is somebody else's: a caller cannot tell which.
+    #[error("there is no such session")]
+    NotFound,
+    #[error(transparent)]
+    Failed(Failure),
+}
+
+/// Signs out: ends the present session. Doing so twice is no error.
+///
+/// # Errors
+/// Only when the store fails.
+pub async fn logout(ctx: &Ctx, actor: &Actor) -> Result<(), RevokeError> {
+    match end(ctx, actor, actor.session_id(), RevocationCause::SignedOut).await {
+        Err(RevokeError::NotFound) => Ok(()),
+        other => other,
+    }
+}
+
+/// Ends one of one's own sessions, be it the present one.
+///
+/// # Errors
+/// [`RevokeError::NotFound`].
+pub async fn revoke(ctx: &Ctx, actor: &Actor, id: SessionId) -> Result<(), RevokeError> {
+    end(ctx, actor, id, RevocationCause::Revoked).await
+}
+
+async fn end(
+    ctx: &Ctx,
+    actor: &Actor,
+    id: SessionId,
+    cause: RevocationCause,
+) -> Result<(), RevokeError> {
+    let now = ctx.clock.now();
+    let until = tokens_until(ctx, now);
+    let mut work = ctx.store.begin().await?;
+    if !work.session_revoke(id, actor.user_id(), cause, now, until).await? {
+        return Err(RevokeError::NotFound);
+    }
+    work.commit().await?;
+    revocation::apply(ctx, &[id], until);
+    tracing::info!(user_id = %actor.user_id(), session_id = %id, cause = cause.as_str(), "session ended");
+    Ok(())
+}
+
+/// Ends all of one's own sessions but the present one.
+///
+/// # Errors
+/// Only when the store fails.
+pub async fn revoke_others(ctx: &Ctx, actor: &Actor) -> Result<(), RevokeError> {
+    let now = ctx.clock.now();
+    let until = tokens_until(ctx, now);
+    let mut work = ctx.store.begin().await?;
+    let ended = work
+        .sessions_revoke(
+            actor.user_id(),
+            Some(actor.session_id()),
+            RevocationCause::Revoked,
+            now,
+            until,
+        )
+        .await?;
+    work.commit().await?;
+    revocation::apply(ctx, &ended, until);
+    tracing::info!(user_id = %actor.user_id(), sessions = ended.len(), "other sessions ended");
+    Ok(())
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    #[error(transparent)]
+    Failed(Failure),
+}
+
+/// One's own live sessions, newest first.
+///
+/// # Errors
+/// Only when the store fails.
+pub async fn list(
+    ctx: &Ctx,
+    actor: &Actor,
+    page: PageRequest<SessionId>,
+) -> Result<Page<Session, SessionId>, ListError> {
+    Ok(ctx.store.sessions_by_user(actor.user_id(), ctx.clock.now(), page).await?)
+}
+
+failed_from_ports!(LoginError, RefreshError, RevokeError, ListError);

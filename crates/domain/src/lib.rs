@@ -1,0 +1,38 @@
+//! The domain of Doorward: what an account is, and what may happen to it.
+//!
+//! This crate holds values that cannot be invalid ([`Email`], [`DisplayName`], [`Password`]),
+//! entities ([`User`], [`Session`]), the decisions that need no outside world ([`refresh`]) and the
+//! ports through which the outside world is reached ([`ports`]).
+//!
+//! **Invariant:** nothing here does I/O, reads a clock or makes a random number. `now` is always an
+//! argument.
+
+pub mod access;
+pub mod credential;
+pub mod display_name;
+pub mod email;
+pub mod id;
+pub mod page;
+pub mod password;
+pub mod ports;
+pub mod refresh;
+pub mod role;
+pub mod session;
+pub mod signing_key;
+pub mod user;
+
+pub use access::AccessClaims;
+pub use credential::{Credential, PasswordHash};
+pub use display_name::DisplayName;
+pub use email::Email;
+pub use id::{SessionId, TokenId, UserId};
+pub use page::{Page, PageLimit, PageRequest};
+pub use password::{Password, PasswordPolicy};
+pub use role::RoleName;
+pub use session::{Device, Generation, Revocation, Session};
+pub use signing_key::{PublicKey, SealedSigningKey, SigningAlgorithm};
+pub use user::{User, UserStatus};
+
+/// A moment in UTC, in whole microseconds: the finest that both databases keep, so that what was
+/// written and what is read back are equal.
+pub type Timestamp = time::OffsetDateTime;

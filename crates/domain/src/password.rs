@@ -1,0 +1,177 @@
+//! Passwords, by the rules of NIST SP 800-63B-4 §3.1.1.
+
+use secrecy::{ExposeSecret, SecretString};
+use unicode_normalization::UnicodeNormalization;
+
+/// Longest password in code points after NFKC. It bounds the work of one request.
+const MAX_CHARACTERS: usize = 256;
+/// The name of the product, which must not make up a password.
+const PRODUCT: &str = "doorward";
+
+/// A password that somebody typed: NFKC, 1 to 256 code points, no NUL. White space at the ends is
+/// part of it. Nothing prints it, and it is wiped from memory when dropped.
+#[derive(Debug, Clone)]
+pub struct Password(SecretString);
+
+/// What a new password must fulfil beyond being a [`Password`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PasswordPolicy {
+    /// Least number of code points after NFKC.
+    pub min_length: usize,
+}
+
+/// Why a password is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    #[error("must not be empty")]
+    Empty,
+    #[error(
+        "must be at least {min} characters; a few words in a row are easy to remember and hard to guess"
+    )]
+    TooShort { min: usize },
+    #[error("must be at most {MAX_CHARACTERS} characters")]
+    TooLong,
+    #[error("must not hold the NUL character")]
+    Nul,
+    #[error("is too easy to guess: {reason}")]
+    Guessable { reason: String },
+}
+
+impl Password {
+    /// Reads a password without judging its strength, as signing in does.
+    ///
+    /// # Errors
+    /// When it is empty, too long or holds NUL. All of these are found before any hashing.
+    pub fn parse(text: &str) -> Result<Self, PasswordError> {
+        if text.is_empty() {
+            return Err(PasswordError::Empty);
+        }
+        // A code point has at most 4 octets, and NFKC joins at most a handful of code points into
+        // one; a text longer than this is refused before it is normalised.
+        if text.len() > MAX_CHARACTERS * 4 * 4 {
+            return Err(PasswordError::TooLong);
+        }
+        let normalised: String = text.nfkc().collect();
+        if normalised.chars().count() > MAX_CHARACTERS {
+            return Err(PasswordError::TooLong);
+        }
+        if normalised.contains('\0') {
+            return Err(PasswordError::Nul);
+        }
+        Ok(Self(normalised.into()))
+    }
+
+    /// The octets to hash.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        self.0.expose_secret().as_bytes()
+    }
+}
+
+impl PasswordPolicy {
+    /// Judges a password that is about to be set. `personal` are words that an attacker would try
+    /// first: the person's address and name.
+    ///
+    /// # Errors
+    /// When the password is too short, or so guessable that zxcvbn scores it below 3 of 4.
+    pub fn judge(&self, password: &Password, personal: &[&str]) -> Result<(), PasswordError> {
+        let text = password.0.expose_secret();
+        if text.chars().count() < self.min_length {
+            return Err(PasswordError::TooShort { min: self.min_length });
+        }
+        let words: Vec<&str> = personal
+            .iter()
+            .flat_map(|text| {
+                std::iter::once(*text).chain(text.split(|c: char| !c.is_alphanumeric()))
+            })
+            .filter(|word| word.chars().count() > 2)
+            .chain(std::iter::once(PRODUCT))
+            .collect();
+        let estimate = zxcvbn::zxcvbn(text, &words);
+        if estimate.score() >= zxcvbn::Score::Three {
+            return Ok(());
+        }
+        let reason = estimate
+            .feedback()
+            .and_then(zxcvbn::feedback::Feedback::warning)
+            .map_or_else(|| "use more, and less common, words".to_owned(), |w| w.to_string());
+        Err(PasswordError::Guessable { reason })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: PasswordPolicy = PasswordPolicy { min_length: 15 };
+
+    fn judge(text: &str) -> Result<(), PasswordError> {
+        let password = Password::parse(text)?;
+        POLICY.judge(&password, &["ada.lovelace@example.com", "Ada Lovelace"])
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_a_password() {
+        assert_eq!(judge(""), Err(PasswordError::Empty));
+        assert_eq!(judge(&"x".repeat(257)), Err(PasswordError::TooLong));
+        assert_eq!(judge(&"x".repeat(1_000_000)), Err(PasswordError::TooLong));
+        assert_eq!(judge("correct horse\0battery"), Err(PasswordError::Nul));
+        assert_eq!(judge("fourteen chars"), Err(PasswordError::TooShort { min: 15 }));
+    }
+
+    #[test]
+    fn counts_code_points_after_nfkc() {
+        // The ligature is one code point as typed and three after NFKC.
+        assert!(Password::parse(&"\u{fb03}".repeat(86)).is_err());
+        assert!(Password::parse(&"\u{fb03}".repeat(85)).is_ok());
+        // Four octets a character are still one character each.
+        assert!(Password::parse(&"🦀".repeat(256)).is_ok());
+    }
+
+    #[test]
+    fn refuses_what_is_guessable_and_says_why() {
+        for text in [
+            "passwordpassword",
+            "aaaaaaaaaaaaaaaaaaaaaaaa",
+            "123456789012345678",
+            "ada.lovelace@example.com",
+            "Ada Lovelace Ada",
+            "doorwarddoorward",
+            "qwertyuiopasdfgh",
+        ] {
+            let refusal = judge(text).unwrap_err();
+            assert!(
+                matches!(&refusal, PasswordError::Guessable { reason } if !reason.is_empty()),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn accepts_long_passphrases_of_any_characters() {
+        for text in [
+            "correct horse battery staple",
+            "  leading and trailing kept  ",
+            "пароль из нескольких слов",
+            "🦀🐙🦑🐡🐠🦐🦞🐚🐳🐬🐟🦈🐊🐢🦎",
+            &format!("{} walks the long way home", "tortoise".repeat(20)),
+        ] {
+            assert_eq!(judge(text), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn both_unicode_forms_are_one_password_and_spaces_count() {
+        let composed = Password::parse("caf\u{e9} au lait demain").unwrap();
+        let decomposed = Password::parse("cafe\u{301} au lait demain").unwrap();
+        let spaced = Password::parse(" caf\u{e9} au lait demain").unwrap();
+        assert_eq!(composed.expose(), decomposed.expose());
+        assert_ne!(composed.expose(), spaced.expose());
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        let password = Password::parse("correct horse battery staple").unwrap();
+        assert!(!format!("{password:?}").contains("horse"));
+    }
+}

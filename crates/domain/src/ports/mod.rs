@@ -1,0 +1,18 @@
+//! The ports: what the use cases need of the outside world. Adapters implement them, `testkit` has
+//! doubles of them.
+//!
+//! Ports are `dyn`-compatible and `Send + Sync`; a use case gets them in its context.
+
+mod ambient;
+mod password_hasher;
+mod store;
+mod token_signer;
+
+pub use ambient::{Clock, Entropy};
+pub use password_hasher::{HashError, PasswordHasher, Verdict};
+pub use store::{
+    Constraint, CredentialQueries, CredentialRepository, FeedCursor, RevocationFeed,
+    SessionQueries, SessionRepository, SigningKeyQueries, SigningKeyRepository, Store, StoreError,
+    UnitOfWork, UserQueries, UserRepository,
+};
+pub use token_signer::{KeyError, TokenError, TokenSigner};

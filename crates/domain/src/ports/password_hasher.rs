@@ -1,0 +1,55 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::{Password, PasswordHash};
+
+/// Hashes passwords, a bounded number at a time.
+///
+/// **Invariant:** it is never called while a transaction or a pooled connection is held, because a
+/// hash takes longer than most transactions and waits for its turn.
+#[async_trait]
+pub trait PasswordHasher: Send + Sync {
+    /// Hashes a password with the current parameters and a fresh salt.
+    ///
+    /// # Errors
+    /// [`HashError::Overloaded`] when too many are waiting already.
+    async fn hash(&self, password: &Password) -> Result<PasswordHash, HashError>;
+
+    /// Checks a password. With no hash to check against (the account does not exist) it does the
+    /// same work against a dummy and answers [`Verdict::Mismatch`], so that the time taken does not
+    /// tell whether there is an account.
+    ///
+    /// # Errors
+    /// [`HashError::Overloaded`] as above; [`HashError::Unusable`] when the stored hash cannot be
+    /// read or asks for more work than is allowed.
+    async fn verify(
+        &self,
+        password: &Password,
+        hash: Option<&PasswordHash>,
+    ) -> Result<Verdict, HashError>;
+}
+
+/// What checking a password found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Match {
+        /// The hash was made with weaker parameters than the current ones, or by another method.
+        outdated: bool,
+    },
+    Mismatch,
+}
+
+/// Why a password could not be hashed or checked.
+#[derive(Debug, thiserror::Error)]
+pub enum HashError {
+    #[error("too many passwords are being hashed")]
+    Overloaded {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    #[error("the stored password hash cannot be used: {0}")]
+    Unusable(String),
+    #[error("hashing failed")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}

@@ -1,0 +1,277 @@
+use async_trait::async_trait;
+
+use crate::{
+    Credential, DisplayName, Email, Page, PageRequest, PasswordHash, Revocation, SealedSigningKey,
+    Session, SessionId, Timestamp, User, UserId,
+    session::{Generation, RevocationCause},
+};
+
+/// The database.
+///
+/// Reads outside a transaction are answered by the store itself. Writes go through a
+/// [unit of work](UnitOfWork).
+#[async_trait]
+pub trait Store:
+    UserQueries + CredentialQueries + SessionQueries + SigningKeyQueries + RevocationFeed
+{
+    /// Begins a unit of work.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when no connection becomes free in time.
+    async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError>;
+
+    /// Asks the database for a sign of life, for readiness.
+    ///
+    /// # Errors
+    /// When it gives none.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Looks for rows that contradict each other, and names each contradiction. A sound store
+    /// answers with an empty list; tests ask after each case.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    async fn inconsistencies(&self) -> Result<Vec<String>, StoreError>;
+}
+
+/// Everything that is written together. It takes effect at [`commit`](UnitOfWork::commit);
+/// dropping it instead undoes it, without a trace and without leaving a transaction open.
+///
+/// A [`Conflict`](StoreError::Conflict) leaves it usable; after any other error it should be
+/// dropped.
+#[async_trait]
+pub trait UnitOfWork:
+    UserRepository + CredentialRepository + SessionRepository + SigningKeyRepository
+{
+    /// Makes everything durable, visible to all, and known to the [`RevocationFeed`].
+    ///
+    /// # Errors
+    /// When the outcome is not known to be a success. The caller may retry a whole command.
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// Reads users.
+#[async_trait]
+pub trait UserQueries: Send + Sync {
+    async fn user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError>;
+
+    /// Whether there is any user at all.
+    async fn user_exists(&self) -> Result<bool, StoreError>;
+}
+
+/// Writes users.
+///
+/// **Invariant:** a unit of work that touches a user takes the user's row first ([`user_lock`] or
+/// [`user_signed_in`]), then the credential, then the sessions. One order for all means that two of
+/// them can wait for each other, but never deadlock.
+///
+/// [`user_lock`]: UserRepository::user_lock
+/// [`user_signed_in`]: UserRepository::user_signed_in
+#[async_trait]
+pub trait UserRepository: Send {
+    /// Reads a user and keeps others from changing or deleting them, or signing them in, until the
+    /// unit of work ends.
+    async fn user_lock(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
+
+    /// Adds a user with their roles.
+    ///
+    /// # Errors
+    /// `Conflict(UserEmail)` if the canonical address is taken; the transaction stays usable.
+    async fn user_insert(&mut self, user: &User) -> Result<(), StoreError>;
+
+    /// Changes the name and returns the user as they are now; `None` if there is no such user.
+    async fn user_rename(
+        &mut self,
+        id: UserId,
+        name: &DisplayName,
+        now: Timestamp,
+    ) -> Result<Option<User>, StoreError>;
+
+    /// Notes a sign-in. `false`, and no change, if the user is gone or not active. Until the unit of
+    /// work ends, the user cannot be disabled or deleted by another one.
+    async fn user_signed_in(&mut self, id: UserId, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Removes a user with their credential, roles and sessions. `false` if there is no such user.
+    /// Revoke the sessions first: rows that are gone cannot be revoked.
+    async fn user_delete(&mut self, id: UserId) -> Result<bool, StoreError>;
+}
+
+/// Reads credentials.
+#[async_trait]
+pub trait CredentialQueries: Send + Sync {
+    /// The user who signs in with this address, and the credential to check.
+    async fn credential_by_email(
+        &self,
+        email: &Email,
+    ) -> Result<Option<(User, Credential)>, StoreError>;
+
+    async fn credential_by_user(
+        &self,
+        user_id: UserId,
+    ) -> Result<Option<(User, Credential)>, StoreError>;
+}
+
+/// Writes credentials.
+#[async_trait]
+pub trait CredentialRepository: Send {
+    /// Gives a user their first password.
+    async fn credential_insert(
+        &mut self,
+        user_id: UserId,
+        hash: &PasswordHash,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Whether the credential still has this version. If so it keeps it until the unit of work ends.
+    async fn credential_is_current(
+        &mut self,
+        user_id: UserId,
+        version: i64,
+    ) -> Result<bool, StoreError>;
+
+    /// Replaces the hash and raises the version, if the version is still `expected_version`;
+    /// otherwise `false` and no change.
+    async fn credential_replace(
+        &mut self,
+        user_id: UserId,
+        expected_version: i64,
+        hash: &PasswordHash,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Replaces the hash of the *same* password by one with newer parameters; the version stays. No
+    /// change if the version is no longer `expected_version`.
+    async fn credential_rehash(
+        &mut self,
+        user_id: UserId,
+        expected_version: i64,
+        hash: &PasswordHash,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+}
+
+/// Reads sessions.
+#[async_trait]
+pub trait SessionQueries: Send + Sync {
+    /// A session, live or not, with its user.
+    async fn session_by_id(&self, id: SessionId) -> Result<Option<(Session, User)>, StoreError>;
+
+    /// The sessions of a user that are live at `now`, newest first.
+    async fn sessions_by_user(
+        &self,
+        user_id: UserId,
+        now: Timestamp,
+        page: PageRequest<SessionId>,
+    ) -> Result<Page<Session, SessionId>, StoreError>;
+}
+
+/// Writes sessions.
+#[async_trait]
+pub trait SessionRepository: Send {
+    async fn session_insert(&mut self, session: &Session) -> Result<(), StoreError>;
+
+    /// Moves a session from generation `from` to the next one, if it still has that generation, is
+    /// not revoked and not expired at `now`, and its user is active; otherwise `false` and no change.
+    /// Of any number of callers at once exactly one is told `true`.
+    async fn session_rotate(
+        &mut self,
+        id: SessionId,
+        from: Generation,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Ends a live session of this user and records the [`Revocation`], which is forgotten after
+    /// `until`. `false`, and no change, if the user has no such session or it is not live at `now`.
+    async fn session_revoke(
+        &mut self,
+        id: SessionId,
+        user_id: UserId,
+        cause: RevocationCause,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Ends all live sessions of a user but `except`, records the revocations and returns the ids.
+    async fn sessions_revoke(
+        &mut self,
+        user_id: UserId,
+        except: Option<SessionId>,
+        cause: RevocationCause,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<SessionId>, StoreError>;
+
+    /// Forgets sessions and revocations that were over before `now`, and says how many.
+    async fn sessions_prune(&mut self, now: Timestamp) -> Result<u64, StoreError>;
+}
+
+/// Reads signing keys.
+#[async_trait]
+pub trait SigningKeyQueries: Send + Sync {
+    /// All keys, oldest first.
+    async fn signing_keys(&self) -> Result<Vec<SealedSigningKey>, StoreError>;
+}
+
+/// Writes signing keys.
+#[async_trait]
+pub trait SigningKeyRepository: Send {
+    /// Adds a key.
+    ///
+    /// # Errors
+    /// `Conflict(SigningKeyGeneration)` if another instance made this generation first; the
+    /// transaction stays usable.
+    async fn signing_key_insert(&mut self, key: &SealedSigningKey) -> Result<(), StoreError>;
+}
+
+/// How far a reader of the [`RevocationFeed`] has come. Opaque; it belongs to one store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FeedCursor(pub i64);
+
+/// Tells every instance which sessions were revoked, whoever revoked them.
+#[async_trait]
+pub trait RevocationFeed: Send + Sync {
+    /// The revocations that were committed since `cursor`, each at least once, and the cursor to go
+    /// on with. The default cursor reads all that are still kept.
+    ///
+    /// A revocation is never missed because its transaction began before, and ended after, another
+    /// one that was read already.
+    async fn revocations_since(
+        &self,
+        cursor: FeedCursor,
+    ) -> Result<(Vec<Revocation>, FeedCursor), StoreError>;
+
+    /// Returns when there may be something new. It is a hint and may get lost: readers poll as well.
+    async fn revocation_hint(&self);
+}
+
+/// What can go wrong with a store. Adapters map their own errors to it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A uniqueness rule refused the write. The transaction is still usable.
+    #[error("{0:?} is taken")]
+    Conflict(Constraint),
+    /// No connection, or no lock, became free in time. Trying again later may succeed.
+    #[error("the database is busy")]
+    Busy(#[source] BoxError),
+    /// The database cannot be reached or is shutting down. Trying again later may succeed.
+    #[error("the database cannot be reached")]
+    Unavailable(#[source] BoxError),
+    /// A row holds what Doorward never writes.
+    #[error("the database holds a damaged {what}")]
+    Corrupt { what: &'static str },
+    /// Anything else; a defect, or a database that is not set up as expected.
+    #[error("the database refused a statement")]
+    Backend(#[source] BoxError),
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The uniqueness rules that a store enforces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Constraint {
+    /// One account for each canonical e-mail address.
+    UserEmail,
+    /// One signing key for each generation.
+    SigningKeyGeneration,
+}

@@ -1,0 +1,182 @@
+//! Reading the members of a request body into domain values, and collecting everything that is wrong
+//! with them before answering.
+
+use std::fmt::Display;
+
+use doorward_domain::{display_name::DisplayNameError, email::EmailError, password::PasswordError};
+use serde_json::{Map, Value};
+
+use crate::problem::{Code, FieldError, Problem};
+
+/// What a parser of the domain found wrong, with the word for it that clients switch on.
+pub(crate) trait FieldFault: Display {
+    fn code(&self) -> &'static str;
+}
+
+impl FieldFault for EmailError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooLong => "too_long",
+            Self::Malformed | Self::LocalPart | Self::Domain => "invalid_format",
+        }
+    }
+}
+
+impl FieldFault for DisplayNameError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooLong => "too_long",
+            Self::Unprintable => "invalid_character",
+        }
+    }
+}
+
+impl FieldFault for PasswordError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooShort { .. } => "too_short",
+            Self::TooLong => "too_long",
+            Self::Nul => "invalid_character",
+            Self::Guessable { .. } => "too_guessable",
+        }
+    }
+}
+
+/// The members of a body that have not been read yet, and the faults found so far.
+pub(crate) struct Fields {
+    members: Map<String, Value>,
+    faults: Vec<FieldError>,
+}
+
+impl Fields {
+    pub fn new(members: Map<String, Value>) -> Self {
+        Self { members, faults: Vec::new() }
+    }
+
+    /// Reads a string member that must be there. `None` means that a fault was noted.
+    pub fn required<T, E: FieldFault>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        match self.members.remove(name) {
+            None => self.fault(name, "required", "is missing"),
+            Some(value) => self.parse(name, &value, parse),
+        }
+    }
+
+    /// Reads a string member that may be absent. `None` means that it is, or that a fault was noted
+    /// and [`finish`](Self::finish) will refuse; `null` is a fault, because nothing that can be sent
+    /// can be unset.
+    pub fn optional<T, E: FieldFault>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let value = self.members.remove(name)?;
+        self.parse(name, &value, parse)
+    }
+
+    pub fn has_faults(&self) -> bool {
+        !self.faults.is_empty()
+    }
+
+    /// Notes a fault that shows only when members are looked at together.
+    pub fn refuse(&mut self, name: &'static str, fault: &impl FieldFault) {
+        self.fault::<()>(name, fault.code(), fault);
+    }
+
+    /// Gives the finished body, unless anything was wrong or is left over.
+    pub fn finish<T>(mut self, body: Option<T>) -> Result<T, Problem> {
+        let unknown: Vec<String> = self.members.keys().cloned().collect();
+        for name in unknown {
+            let pointer = pointer(&name);
+            let detail = "is not a field of this request".to_owned();
+            self.faults.push(FieldError { pointer, code: "unknown_field", detail });
+        }
+        match body {
+            Some(body) if self.faults.is_empty() => Ok(body),
+            _ => Err(Problem::new(Code::ValidationFailed).with_errors(self.faults)),
+        }
+    }
+
+    fn parse<T, E: FieldFault>(
+        &mut self,
+        name: &'static str,
+        value: &Value,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let Value::String(text) = value else {
+            return self.fault(name, "invalid_type", "must be a string");
+        };
+        match parse(text) {
+            Ok(parsed) => Some(parsed),
+            Err(fault) => self.fault(name, fault.code(), fault),
+        }
+    }
+
+    fn fault<T>(&mut self, name: &str, code: &'static str, detail: impl Display) -> Option<T> {
+        self.faults.push(FieldError { pointer: pointer(name), code, detail: detail.to_string() });
+        None
+    }
+}
+
+/// A JSON Pointer to a member of the body (RFC 6901 §3). A name that a client made up is cut, so that
+/// the answer stays small.
+fn pointer(name: &str) -> String {
+    let shown: String = name.chars().take(64).collect();
+    format!("/{}", shown.replace('~', "~0").replace('/', "~1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use doorward_domain::{DisplayName, Email};
+    use serde_json::json;
+
+    use super::*;
+
+    fn fields(value: Value) -> Fields {
+        let Value::Object(members) = value else { panic!("an object") };
+        Fields::new(members)
+    }
+
+    fn faults(problem: Result<(), Problem>) -> Vec<(String, String)> {
+        let problem = problem.unwrap_err();
+        let body = serde_json::from_slice::<Value>(&crate::problem::body_of(&problem)).unwrap();
+        let errors = body["errors"].as_array().unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        errors.iter().map(|e| (text(&e["pointer"]), text(&e["code"]))).collect()
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let mut fields =
+            fields(json!({"email": "x", "name": 7, "a/b~c": true, "roles": ["admin"]}));
+        let email = fields.required("email", Email::parse);
+        let name = fields.required("name", DisplayName::parse);
+        let missing = fields.required("password", Email::parse);
+        assert!(email.is_none() && name.is_none() && missing.is_none());
+        let found = faults(fields.finish(Some(())));
+        let expected = [
+            ("/email", "invalid_format"),
+            ("/name", "invalid_type"),
+            ("/password", "required"),
+            ("/a~1b~0c", "unknown_field"),
+            ("/roles", "unknown_field"),
+        ];
+        assert_eq!(found, expected.map(|(p, c)| (p.to_owned(), c.to_owned())));
+    }
+
+    #[test]
+    fn an_absent_optional_member_is_no_fault_but_null_is() {
+        let mut absent = fields(json!({}));
+        assert_eq!(absent.optional("name", DisplayName::parse), None);
+        assert!(absent.finish(Some(())).is_ok());
+        let mut null = fields(json!({"name": null}));
+        assert_eq!(null.optional("name", DisplayName::parse), None);
+        assert!(null.finish(Some(())).is_err());
+    }
+}

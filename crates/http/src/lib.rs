@@ -1,0 +1,31 @@
+//! Doorward over HTTP: an [`axum::Router`] that can be served as it is or mounted in another
+//! application.
+//!
+//! A handler extracts, makes a command of domain values, calls one use case and maps the result to a
+//! view. Everything that all requests share (request ids, limits, deadlines, errors as problems,
+//! headers, the log line) happens in one place, the [`envelope`].
+
+mod bearer;
+mod body_drain;
+mod client;
+mod cursor;
+mod detached;
+mod envelope;
+mod fields;
+mod lifecycle;
+mod openapi;
+mod payload;
+pub mod problem;
+mod query;
+mod rate_limit;
+mod request_id;
+mod routes;
+mod state;
+mod uncompressed;
+
+pub use lifecycle::Lifecycle;
+pub use openapi::document;
+pub use rate_limit::RateLimits;
+pub use request_id::RequestId;
+pub use routes::{health_router, router};
+pub use state::{HttpSettings, HttpState};

@@ -1,0 +1,130 @@
+//! What each use case's refusals look like on the wire.
+
+use doorward_app::{
+    Failure,
+    access::AuthenticateError,
+    account::{DeleteError, ProfileError, RegisterError},
+    password::ChangePasswordError,
+    session::{ListError, LoginError, RefreshError, RevokeError},
+    signing_key::SigningKeyError,
+};
+use doorward_domain::{
+    password::PasswordError,
+    ports::{HashError, StoreError},
+};
+
+use super::{Code, Problem};
+use crate::{bearer::invalid_token, fields::FieldFault};
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        match &failure {
+            Failure::Hash(HashError::Overloaded { retry_after }) => {
+                Self::new(Code::Overloaded).with_retry_after(*retry_after)
+            }
+            Failure::Store(StoreError::Busy(_) | StoreError::Unavailable(_)) => {
+                Self::unavailable("The database is not available right now.").with_cause(failure)
+            }
+            Failure::Store(_) | Failure::Hash(_) | Failure::Key(_) => {
+                Self::new(Code::InternalError).with_cause(failure)
+            }
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Failure::from(error).into()
+    }
+}
+
+impl From<AuthenticateError> for Problem {
+    fn from(_: AuthenticateError) -> Self {
+        invalid_token()
+    }
+}
+
+fn password_problem(pointer: &str, error: &PasswordError) -> Problem {
+    Problem::invalid(pointer, error.code(), error)
+}
+
+impl From<RegisterError> for Problem {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::EmailTaken => Self::new(Code::EmailTaken),
+            RegisterError::Password(error) => password_problem("/password", &error),
+            RegisterError::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<ProfileError> for Problem {
+    fn from(error: ProfileError) -> Self {
+        match error {
+            ProfileError::Gone => invalid_token(),
+            ProfileError::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<DeleteError> for Problem {
+    fn from(error: DeleteError) -> Self {
+        match error {
+            DeleteError::WrongPassword => Self::new(Code::WrongPassword),
+            DeleteError::Gone => invalid_token(),
+            DeleteError::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<ChangePasswordError> for Problem {
+    fn from(error: ChangePasswordError) -> Self {
+        match error {
+            ChangePasswordError::WrongPassword => Self::new(Code::WrongPassword),
+            ChangePasswordError::Password(error) => password_problem("/new_password", &error),
+            ChangePasswordError::Gone => invalid_token(),
+            ChangePasswordError::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::InvalidCredentials => Self::new(Code::InvalidCredentials),
+            LoginError::AccountDisabled => Self::new(Code::AccountDisabled),
+            LoginError::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<RefreshError> for Problem {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Invalid => Self::new(Code::InvalidRefreshToken),
+            RefreshError::Reused => Self::new(Code::RefreshTokenReused),
+            RefreshError::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<RevokeError> for Problem {
+    fn from(error: RevokeError) -> Self {
+        match error {
+            RevokeError::NotFound => Self::new(Code::NotFound),
+            RevokeError::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<ListError> for Problem {
+    fn from(ListError::Failed(failure): ListError) -> Self {
+        failure.into()
+    }
+}
+
+impl From<SigningKeyError> for Problem {
+    fn from(SigningKeyError::Failed(failure): SigningKeyError) -> Self {
+        failure.into()
+    }
+}

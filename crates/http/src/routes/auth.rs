@@ -1,0 +1,173 @@
+//! Signing in, staying signed in, signing out.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::StatusCode};
+use doorward_app::{
+    Policy,
+    session::{self, Login, Tokens},
+};
+use doorward_domain::{Email, Password, email::EmailError};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    HttpState,
+    bearer::SignedIn,
+    client::FromDevice,
+    detached::detached,
+    fields::Fields,
+    payload::{Payload, Read},
+    problem::Problem,
+    uncompressed::Uncompressed,
+};
+
+/// The tag of these operations in the document.
+const TAG: &str = "authentication";
+
+/// What a signed-in client holds.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TokenPair)]
+pub(crate) struct TokenPairView {
+    /// A signed JWT (RFC 9068) to send in `Authorization: Bearer`.
+    #[schema(value_type = String, example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.e30.c2ln")]
+    #[serde(serialize_with = "expose")]
+    access_token: SecretString,
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// Seconds until the access token expires.
+    #[schema(example = 900)]
+    expires_in: i64,
+    /// Opaque; works once, and gives the next pair.
+    #[schema(value_type = String, example = "dwr_AZt22qh7d0uAAAAAAAAAAQ")]
+    #[serde(serialize_with = "expose")]
+    refresh_token: SecretString,
+    /// Seconds until the refresh token expires.
+    #[schema(example = 2_592_000)]
+    refresh_expires_in: i64,
+    #[schema(example = "019b76da-a87b-774b-8000-000000000002")]
+    session_id: Uuid,
+}
+
+/// The one place where tokens leave the server.
+fn expose<S: Serializer>(token: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(token.expose_secret())
+}
+
+impl From<Tokens> for TokenPairView {
+    fn from(tokens: Tokens) -> Self {
+        Self {
+            access_token: tokens.access_token,
+            token_type: "Bearer",
+            expires_in: tokens.access_expires_in.whole_seconds(),
+            refresh_token: tokens.refresh_token,
+            refresh_expires_in: tokens.refresh_expires_in.whole_seconds(),
+            session_id: tokens.session_id.as_uuid(),
+        }
+    }
+}
+
+/// Somebody wants to sign in.
+#[derive(ToSchema)]
+#[schema(as = Login)]
+pub(crate) struct LoginBody {
+    #[schema(value_type = String, format = "email", max_length = 254, example = "ada@example.com")]
+    email: Email,
+    #[schema(value_type = String, format = "password", max_length = 256, example = "correct horse battery staple")]
+    password: Password,
+}
+
+impl Read for LoginBody {
+    const MAX_OCTETS: usize = 16 * 1024;
+
+    fn read(fields: &mut Fields, _: &Policy) -> Option<Self> {
+        let email = fields.required("email", Email::parse);
+        let password = fields.required("password", Password::parse);
+        Some(Self { email: email?, password: password? })
+    }
+}
+
+/// Sign in.
+///
+/// Opens a session. An unknown address and a wrong password get the same answer in the same time.
+#[utoipa::path(
+    post, path = "/auth/login", operation_id = "login", tag = TAG,
+    request_body = LoginBody,
+    responses(
+        (status = 200, description = "Signed in.", body = TokenPairView),
+        (status = 401, description = "`invalid_credentials`"),
+        (status = 403, description = "`account_disabled`, only after a right password"),
+    ),
+)]
+pub(crate) async fn login(
+    State(http): State<HttpState>,
+    FromDevice(device): FromDevice,
+    Payload(body): Payload<LoginBody>,
+) -> Result<Uncompressed<Json<TokenPairView>>, Problem> {
+    let ctx = Arc::clone(&http.ctx);
+    let command = Login { email: body.email, password: body.password, device };
+    let tokens = detached(async move { session::login(&ctx, command).await }).await?;
+    Ok(Uncompressed(Json(tokens.into())))
+}
+
+/// A refresh token to exchange.
+#[derive(ToSchema)]
+#[schema(as = Refresh)]
+pub(crate) struct RefreshBody {
+    #[schema(value_type = String, format = "password", example = "dwr_AZt22qh7d0uAAAAAAAAAAQ")]
+    refresh_token: SecretString,
+}
+
+impl Read for RefreshBody {
+    const MAX_OCTETS: usize = 16 * 1024;
+
+    fn read(fields: &mut Fields, _: &Policy) -> Option<Self> {
+        // Any string will do: whether it is a token, the use case finds out.
+        let any = |text: &str| Ok::<_, EmailError>(text.into());
+        Some(Self { refresh_token: fields.required("refresh_token", any)? })
+    }
+}
+
+/// Exchange a refresh token.
+///
+/// Each refresh token works once and gives a new pair. Within a short grace window after that
+/// (10 seconds by default) it gives the same successor again, so that a lost answer or a second tab
+/// signs nobody out. Used later, or again after its successor was used, it counts as stolen: the
+/// session is revoked, and its access tokens with it.
+#[utoipa::path(
+    post, path = "/auth/refresh", operation_id = "refresh", tag = TAG,
+    request_body = RefreshBody,
+    responses(
+        (status = 200, description = "The next pair.", body = TokenPairView),
+        (status = 401, description = "`invalid_refresh_token`, or `refresh_token_reused`: the session is revoked"),
+    ),
+)]
+pub(crate) async fn refresh(
+    State(http): State<HttpState>,
+    Payload(body): Payload<RefreshBody>,
+) -> Result<Uncompressed<Json<TokenPairView>>, Problem> {
+    let ctx = Arc::clone(&http.ctx);
+    let token = body.refresh_token;
+    let tokens =
+        detached(async move { session::refresh(&ctx, token.expose_secret()).await }).await?;
+    Ok(Uncompressed(Json(tokens.into())))
+}
+
+/// Sign out.
+///
+/// The session ends; its refresh token and its access tokens are refused from now on.
+#[utoipa::path(
+    post, path = "/auth/logout", operation_id = "logout", tag = TAG,
+    security(("bearer" = [])),
+    responses((status = 204, description = "Signed out.")),
+)]
+pub(crate) async fn logout(
+    State(http): State<HttpState>,
+    SignedIn(actor): SignedIn,
+) -> Result<StatusCode, Problem> {
+    let ctx = Arc::clone(&http.ctx);
+    detached(async move { session::logout(&ctx, &actor).await }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,118 @@
+//! The OpenAPI document, and pages to read and try it. They load nothing from elsewhere.
+
+use std::io::Read;
+
+use axum::{
+    Router,
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use bytes::Bytes;
+use flate2::read::GzDecoder;
+use utoipa::openapi::OpenApi;
+
+use crate::{HttpState, problem};
+
+const PAGE: &str = include_str!("../../assets/docs.html");
+const START: &str = include_str!("../../assets/start.js");
+const STYLE: &str = include_str!("../../assets/page.css");
+const SWAGGER_STYLE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui.css.gz"));
+const SWAGGER_SCRIPT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js.gz"));
+
+/// Scripts, styles and requests only to this server itself.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=3600");
+
+pub(super) fn router(document: &OpenApi) -> Router<HttpState> {
+    // The document is a tree of strings and numbers, which always serialises.
+    let document = Bytes::from(serde_json::to_vec(document).unwrap_or_default());
+    let json = move || async move { typed("application/json", document.clone()) };
+    Router::new()
+        .route("/openapi.json", get(json))
+        .route("/docs", get(async || html(PAGE)))
+        .route("/docs/problems", get(async || html(problem::page())))
+        .route(
+            "/docs/assets/start.js",
+            get(async || typed("text/javascript; charset=utf-8", START)),
+        )
+        .route("/docs/assets/page.css", get(async || typed("text/css; charset=utf-8", STYLE)))
+        .route(
+            "/docs/assets/swagger-ui.css",
+            get(async |headers| packed("text/css; charset=utf-8", SWAGGER_STYLE, &headers)),
+        )
+        .route(
+            "/docs/assets/swagger-ui.js",
+            get(async |headers| packed("text/javascript; charset=utf-8", SWAGGER_SCRIPT, &headers)),
+        )
+}
+
+fn html(page: impl IntoResponse) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+    ];
+    (headers, page).into_response()
+}
+
+fn typed(content_type: &'static str, content: impl IntoResponse) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
+        (header::CACHE_CONTROL, CACHE),
+    ];
+    (headers, content).into_response()
+}
+
+/// Sends what is kept compressed as it is, or unpacked to a client that does not take gzip.
+fn packed(content_type: &'static str, content: &'static [u8], headers: &HeaderMap) -> Response {
+    const VARY: (HeaderName, HeaderValue) =
+        (header::VARY, HeaderValue::from_static("accept-encoding"));
+    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    let takes_gzip = accepted.is_some_and(|list| list.split(',').any(is_gzip));
+    if takes_gzip {
+        let gzip = [VARY, (header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))];
+        return (gzip, typed(content_type, content)).into_response();
+    }
+    let mut plain = Vec::new();
+    match GzDecoder::new(content).read_to_end(&mut plain) {
+        Ok(_) => ([VARY], typed(content_type, plain)).into_response(),
+        Err(error) => {
+            problem::Problem::new(problem::Code::InternalError).with_cause(error).into_response()
+        }
+    }
+}
+
+fn is_gzip(coding: &str) -> bool {
+    let mut parts = coding.split(';').map(str::trim);
+    let name = parts.next().unwrap_or_default();
+    let refused = parts.any(|weight| matches!(weight, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
+    name.eq_ignore_ascii_case("gzip") && !refused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_sent_only_to_those_who_take_it() {
+        for (list, takes) in [
+            ("gzip", true),
+            ("deflate, GZIP;q=0.5", true),
+            ("gzip;q=0", false),
+            ("br, deflate", false),
+            ("", false),
+        ] {
+            assert_eq!(list.split(',').any(is_gzip), takes, "{list}");
+        }
+    }
+
+    #[test]
+    fn both_forms_are_the_same_script() {
+        let mut plain = String::new();
+        GzDecoder::new(SWAGGER_SCRIPT).read_to_string(&mut plain).unwrap();
+        assert!(plain.contains("SwaggerUIBundle"));
+    }
+}

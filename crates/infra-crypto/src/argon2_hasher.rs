@@ -1,0 +1,368 @@
+//! Password hashing with Argon2id (RFC 9106).
+
+use std::{sync::Arc, time::Duration};
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use async_trait::async_trait;
+use doorward_domain::{
+    Password, PasswordHash,
+    ports::{Entropy, HashError, PasswordHasher, Verdict},
+};
+
+use crate::{
+    hashing_pool::HashingPool,
+    stored_hash::{SALT_LENGTH, StoredHash, failed, output_length},
+};
+
+/// How much hashing is done at once, and how hard it is.
+#[derive(Debug, Clone)]
+pub struct HasherSettings {
+    /// How many hashes run at once, each on a thread and in memory of its own. 0 counts as 1.
+    pub concurrency: usize,
+    /// How many may wait for their turn. Whoever comes when this many wait is refused at once.
+    pub queue: usize,
+    /// How long one waits before being refused.
+    pub queue_timeout: Duration,
+    /// The cost of new hashes.
+    pub parameters: Params,
+}
+
+/// Hashes passwords with Argon2id, a bounded number at a time.
+///
+/// It keeps the memory of one hash for each that ever ran at once. It needs a tokio runtime with
+/// time enabled.
+pub struct Argon2Hasher {
+    pool: HashingPool,
+    parameters: Params,
+    entropy: Arc<dyn Entropy>,
+    /// What passwords are checked against when there is no account. It is random, not a hash of
+    /// anything, but costs as much to check as a hash with the current parameters.
+    dummy: PasswordHash,
+}
+
+impl Argon2Hasher {
+    /// Makes a hasher; `entropy` gives the salts.
+    ///
+    /// # Errors
+    /// [`HashError::Failed`] when the parameters cannot be written in PHC format: its outputs have
+    /// 10 to 64 octets.
+    pub fn new(settings: HasherSettings, entropy: Arc<dyn Entropy>) -> Result<Self, HashError> {
+        let HasherSettings { concurrency, queue, queue_timeout, parameters } = settings;
+        let mut salt = [0; SALT_LENGTH];
+        entropy.fill(&mut salt);
+        let mut output = vec![0; output_length(&parameters)];
+        entropy.fill(&mut output);
+        Ok(Self {
+            pool: HashingPool::new(concurrency, queue, queue_timeout, parameters.block_count()),
+            dummy: StoredHash::write(&parameters, &salt, &output)?,
+            parameters,
+            entropy,
+        })
+    }
+}
+
+#[async_trait]
+impl PasswordHasher for Argon2Hasher {
+    async fn hash(&self, password: &Password) -> Result<PasswordHash, HashError> {
+        let mut salt = [0; SALT_LENGTH];
+        self.entropy.fill(&mut salt);
+        let password = password.clone();
+        let parameters = self.parameters.clone();
+        let compute = move |memory: &mut [_]| {
+            let mut output = vec![0; output_length(&parameters)];
+            Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters)
+                .hash_password_into_with_memory(password.expose(), &salt, &mut output, memory)?;
+            Ok::<_, argon2::Error>(output)
+        };
+        let output =
+            self.pool.run(self.parameters.block_count(), compute).await?.map_err(failed)?;
+        StoredHash::write(&self.parameters, &salt, &output)
+    }
+
+    async fn verify(
+        &self,
+        password: &Password,
+        hash: Option<&PasswordHash>,
+    ) -> Result<Verdict, HashError> {
+        let stored = StoredHash::read(hash.unwrap_or(&self.dummy), &self.parameters)?;
+        let outdated = stored.is_outdated();
+        let password = password.clone();
+        let matches = self
+            .pool
+            .run(stored.block_count(), move |memory| stored.matches(password.expose(), memory))
+            .await?
+            .map_err(failed)?;
+        if matches && hash.is_some() {
+            Ok(Verdict::Match { outdated })
+        } else {
+            Ok(Verdict::Mismatch)
+        }
+    }
+}
+
+impl std::fmt::Debug for Argon2Hasher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Argon2Hasher").field("parameters", &self.parameters).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use argon2::password_hash::phc::PasswordHash as Phc;
+
+    use super::*;
+    use crate::SystemEntropy;
+
+    fn hasher_with(parameters: Params) -> Argon2Hasher {
+        let settings = HasherSettings {
+            concurrency: 2,
+            queue: 64,
+            queue_timeout: Duration::from_mins(1),
+            parameters,
+        };
+        Argon2Hasher::new(settings, Arc::new(SystemEntropy::default())).unwrap()
+    }
+
+    fn hasher() -> Argon2Hasher {
+        hasher_with(Params::new(32, 2, 1, None).unwrap())
+    }
+
+    fn password(text: &str) -> Password {
+        Password::parse(text).unwrap()
+    }
+
+    fn phc(text: &str) -> PasswordHash {
+        PasswordHash::from_phc(text.to_owned())
+    }
+
+    async fn verify(hasher: &Argon2Hasher, text: &str, hash: &str) -> Result<Verdict, HashError> {
+        hasher.verify(&password(text), Some(&phc(hash))).await
+    }
+
+    #[tokio::test]
+    async fn tells_the_right_password_from_wrong_ones() {
+        let hasher = hasher();
+        let hash = hasher.hash(&password("correct horse")).await.unwrap();
+        let right = hasher.verify(&password("correct horse"), Some(&hash)).await.unwrap();
+        assert_eq!(right, Verdict::Match { outdated: false });
+        for wrong in ["correct horsf", "correct hors", "correct horse ", "Correct horse", "x"] {
+            let verdict = hasher.verify(&password(wrong), Some(&hash)).await.unwrap();
+            assert_eq!(verdict, Verdict::Mismatch, "{wrong}");
+        }
+    }
+
+    #[tokio::test]
+    async fn long_passwords_are_not_cut() {
+        let hasher = hasher();
+        let hash = hasher.hash(&password(&format!("{}a", "x".repeat(255)))).await.unwrap();
+        let other = password(&format!("{}b", "x".repeat(255)));
+        assert_eq!(hasher.verify(&other, Some(&hash)).await.unwrap(), Verdict::Mismatch);
+    }
+
+    #[tokio::test]
+    async fn equal_passwords_have_different_salts_of_16_octets() {
+        let hasher = hasher();
+        let mut salts = std::collections::HashSet::new();
+        for _ in 0..8 {
+            let hash = hasher.hash(&password("correct horse")).await.unwrap();
+            let read = Phc::new(hash.as_phc()).unwrap();
+            assert_eq!(read.salt.as_ref().unwrap().len(), 16);
+            assert!(hash.as_phc().starts_with("$argon2id$v=19$m=32,t=2,p=1$"), "{}", hash.as_phc());
+            assert!(salts.insert(read.salt.unwrap().to_string()));
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_hash_nothing_matches_but_the_same_work_is_done() {
+        let mut hasher = hasher();
+        let verdict = hasher.verify(&password("correct horse"), None).await.unwrap();
+        assert_eq!(verdict, Verdict::Mismatch);
+        // The dummy goes through the same reader and asks for the current parameters.
+        let dummy = StoredHash::read(&hasher.dummy, &hasher.parameters).unwrap();
+        assert!(!dummy.is_outdated());
+        assert_eq!(dummy.block_count(), hasher.parameters.block_count());
+        let real = hasher.hash(&password("correct horse")).await.unwrap();
+        assert_eq!(hasher.dummy.as_phc().len(), real.as_phc().len());
+        // Not even a dummy that happens to be right lets anybody in.
+        hasher.dummy = real;
+        let verdict = hasher.verify(&password("correct horse"), None).await.unwrap();
+        assert_eq!(verdict, Verdict::Mismatch);
+    }
+
+    #[tokio::test]
+    async fn a_full_pool_refuses_with_and_without_a_hash() {
+        let settings = HasherSettings {
+            concurrency: 1,
+            queue: 0,
+            queue_timeout: Duration::ZERO,
+            parameters: Params::new(32, 1, 1, None).unwrap(),
+        };
+        let hasher = Argon2Hasher::new(settings, Arc::new(SystemEntropy::default())).unwrap();
+        let hash = hasher.hash(&password("correct horse")).await.unwrap();
+        let (start, started) = tokio::sync::oneshot::channel();
+        let (end, ended) = std::sync::mpsc::channel();
+        let running = hasher.pool.run(1, move |_| {
+            let _ = start.send(());
+            ended.recv().unwrap();
+        });
+        let refused = async {
+            started.await.unwrap();
+            let password = password("correct horse");
+            for outcome in [
+                hasher.hash(&password).await.map(|_| ()),
+                hasher.verify(&password, Some(&hash)).await.map(|_| ()),
+                hasher.verify(&password, None).await.map(|_| ()),
+            ] {
+                assert!(matches!(outcome, Err(HashError::Overloaded { .. })), "{outcome:?}");
+            }
+            end.send(()).unwrap();
+        };
+        let (running, ()) = tokio::join!(running, refused);
+        running.unwrap();
+    }
+
+    /// Vectors of the reference implementation (phc-winner-argon2, `src/test.c`); the password is
+    /// "password", the salt "somesalt".
+    #[tokio::test]
+    async fn vectors_of_the_reference_implementation_match() {
+        let hasher = hasher();
+        for vector in [
+            "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+            "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc",
+            "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+            "$argon2i$m=256,t=2,p=1$c29tZXNhbHQ$/U3YPXYsSb3q9XxHvc0MLxur+GP960kN9j7emXX8zwY",
+        ] {
+            // The salts have 8 octets, so all of them are outdated.
+            let verdict = verify(&hasher, "password", vector).await.unwrap();
+            assert_eq!(verdict, Verdict::Match { outdated: true }, "{vector}");
+            let verdict = verify(&hasher, "Password", vector).await.unwrap();
+            assert_eq!(verdict, Verdict::Mismatch, "{vector}");
+        }
+    }
+
+    #[tokio::test]
+    async fn weaker_or_other_hashes_are_outdated() {
+        for (stored, current, outdated) in [
+            ((32, 2, 1), (32, 2, 1), false),
+            ((32, 2, 1), (33, 2, 1), true),
+            ((32, 2, 1), (32, 3, 1), true),
+            ((64, 3, 2), (32, 2, 1), false),
+        ] {
+            let params = |(m, t, p)| Params::new(m, t, p, None).unwrap();
+            let hash = hasher_with(params(stored)).hash(&password("correct horse")).await.unwrap();
+            let now = hasher_with(params(current));
+            let verdict = now.verify(&password("correct horse"), Some(&hash)).await.unwrap();
+            assert_eq!(verdict, Verdict::Match { outdated }, "{stored:?} {current:?}");
+        }
+        for (algorithm, version) in
+            [(Algorithm::Argon2i, Version::V0x13), (Algorithm::Argon2id, Version::V0x10)]
+        {
+            let salt = [7; SALT_LENGTH];
+            let params = Params::new(32, 2, 1, None).unwrap();
+            let mut output = [0; 32];
+            Argon2::new(algorithm, version, params)
+                .hash_password_into(b"correct horse", &salt, &mut output)
+                .unwrap();
+            let ours = StoredHash::write(&hasher().parameters, &salt, &output).unwrap();
+            let text = ours
+                .as_phc()
+                .replace("argon2id", algorithm.as_str())
+                .replace("v=19", &format!("v={}", u32::from(version)));
+            let verdict = verify(&hasher(), "correct horse", &text).await.unwrap();
+            assert_eq!(verdict, Verdict::Match { outdated: true }, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn short_outputs_are_outdated() {
+        let short = hasher_with(Params::new(32, 2, 1, Some(16)).unwrap());
+        let hash = short.hash(&password("correct horse")).await.unwrap();
+        let verdict = hasher().verify(&password("correct horse"), Some(&hash)).await.unwrap();
+        assert_eq!(verdict, Verdict::Match { outdated: true });
+    }
+
+    #[tokio::test]
+    async fn what_is_no_hash_or_costs_too_much_is_unusable() {
+        let hasher = hasher();
+        let end = "$c29tZXNhbHRzb21lc2FsdA$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+        let long_output = "A".repeat(87);
+        for text in [
+            "",
+            "password",
+            "$",
+            "$$$$$$",
+            "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW",
+            "$argon2id$v=19$m=32,t=2,p=1",
+            "$argon2id$v=19$m=32,t=2,p=1$c29tZXNhbHRzb21lc2FsdA",
+            &format!("$argon2id$v=18$m=32,t=2,p=1{end}"),
+            &format!("$argon2id$v=19$m=32,t=0,p=1{end}"),
+            &format!("$argon2id$v=19$m=32,t=2,p=0{end}"),
+            &format!("$argon2id$v=19$m=7,t=2,p=1{end}"),
+            &format!("$argon2id$v=19$m=-1,t=2,p=1{end}"),
+            &format!("$argon2id$v=19$m=32,t=2,p=1,x=1{end}"),
+            &format!("$argon2id$v=19$m=65537,t=2,p=1{end}"),
+            &format!("$argon2id$v=19$m=4294967295,t=2,p=1{end}"),
+            &format!("$argon2id$v=19$m=4294967296,t=2,p=1{end}"),
+            &format!("$argon2id$v=19$m=32,t=11,p=1{end}"),
+            &format!("$argon2id$v=19$m=32,t=4294967295,p=1{end}"),
+            &format!("$argon2id$v=19$m=64,t=2,p=5{end}"),
+            &format!("$argon2id$v=19$m=4294967295,t=2,p=16777215{end}"),
+            &format!("$argon2id$v=19$m=32,t=2,p=1$c29tZXNhbHRzb21lc2FsdA${long_output}"),
+            &format!("$argon2id$v=19$m=32,t=2,p=1{end}$"),
+            &format!("$argon2id$v=19$m=32,t=2,p=1{end}="),
+        ] {
+            let outcome = verify(&hasher, "password", text).await;
+            assert!(matches!(outcome, Err(HashError::Unusable(_))), "{text}: {outcome:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn current_parameters_above_the_limits_are_usable() {
+        let strong = hasher_with(Params::new(64, 11, 5, None).unwrap());
+        let hash = strong.hash(&password("correct horse")).await.unwrap();
+        let verdict = strong.verify(&password("correct horse"), Some(&hash)).await.unwrap();
+        assert_eq!(verdict, Verdict::Match { outdated: false });
+    }
+
+    #[test]
+    fn parameters_without_a_phc_form_are_refused_when_it_is_made() {
+        for output_length in [4, 65] {
+            let settings = HasherSettings {
+                concurrency: 1,
+                queue: 1,
+                queue_timeout: Duration::from_secs(1),
+                parameters: Params::new(32, 2, 1, Some(output_length)).unwrap(),
+            };
+            assert!(Argon2Hasher::new(settings, Arc::new(SystemEntropy::default())).is_err());
+        }
+    }
+
+    /// Hashes of many sizes through the same, used memory must be what the plain call computes.
+    #[tokio::test]
+    async fn memory_that_was_used_before_changes_no_result() {
+        let hasher = hasher();
+        for (m, t, p) in [(32, 1, 1), (8, 1, 1), (32, 3, 2), (16, 2, 1), (96, 1, 1), (32, 1, 1)] {
+            let params = Params::new(m, t, p, None).unwrap();
+            for round in 0..3_u8 {
+                let text = format!("password {m} {t} {p} {round}");
+                let salt = [round; SALT_LENGTH];
+                let mut plain = [0; 32];
+                Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
+                    .hash_password_into(text.as_bytes(), &salt, &mut plain)
+                    .unwrap();
+                let hash = StoredHash::write(&params, &salt, &plain).unwrap();
+                let verdict = hasher.verify(&password(&text), Some(&hash)).await.unwrap();
+                assert!(matches!(verdict, Verdict::Match { .. }), "{text}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_default_parameters_are_those_of_the_documentation() {
+        let hasher = hasher_with(Params::default());
+        let hash = hasher.hash(&password("correct horse")).await.unwrap();
+        assert!(hash.as_phc().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.as_phc());
+        let verdict = hasher.verify(&password("correct horse"), Some(&hash)).await.unwrap();
+        assert_eq!(verdict, Verdict::Match { outdated: false });
+    }
+}

@@ -1,0 +1,33 @@
+//! Cryptography for Doorward: the adapters behind the ports [`Clock`](doorward_domain::ports::Clock),
+//! [`Entropy`](doorward_domain::ports::Entropy),
+//! [`PasswordHasher`](doorward_domain::ports::PasswordHasher) and
+//! [`TokenSigner`](doorward_domain::ports::TokenSigner).
+//!
+//! - [`SystemClock`] and [`SystemEntropy`] are the only places where the time and randomness of the
+//!   machine enter.
+//! - [`Argon2Hasher`] hashes passwords with Argon2id (RFC 9106), a bounded number at a time.
+//! - [`TokenService`] makes and checks access tokens (JWTs by RFC 9068) and refresh tokens, and keeps
+//!   the signing keys encrypted.
+//!
+//! **Invariant:** everything secret that is kept at rest or signed goes back to one secret of the
+//! installation, `auth.secret`, from which a key is derived for each use (RFC 5869). No derived key
+//! has two uses.
+
+mod access_token;
+mod ambient;
+mod argon2_hasher;
+mod hashing_pool;
+mod key_derivation;
+mod keyring;
+mod refresh_token;
+mod sealing;
+mod signing_key;
+mod stored_hash;
+mod token_service;
+
+pub use ambient::{SystemClock, SystemEntropy};
+/// The cost of a password hash: memory in KiB, passes, lanes. The default is the one Doorward uses:
+/// 19456 KiB, 2 passes, 1 lane.
+pub use argon2::Params as HashParameters;
+pub use argon2_hasher::{Argon2Hasher, HasherSettings};
+pub use token_service::{TokenService, TokenSettings};

@@ -1,0 +1,128 @@
+//! The tokens of an installation.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use doorward_domain::{
+    AccessClaims, PublicKey, SealedSigningKey, SessionId, SigningAlgorithm, Timestamp,
+    ports::{KeyError, TokenError, TokenSigner},
+    session::Generation,
+};
+use secrecy::SecretString;
+
+use crate::{
+    access_token::AccessTokens,
+    keyring::{self, Keyring},
+    refresh_token::RefreshTokens,
+    sealing::Sealer,
+};
+
+#[cfg(test)]
+mod hostile_tokens;
+#[cfg(test)]
+mod tests;
+
+/// What the tokens of an installation have in common.
+#[derive(Debug, Clone)]
+pub struct TokenSettings {
+    /// `auth.secret`. All keys go back to it, so it must be as hard to guess as a key: at least 32
+    /// random octets. Whoever makes the settings sees to that.
+    pub secret: SecretString,
+    /// The `iss` of access tokens.
+    pub issuer: String,
+    /// The `aud` of access tokens.
+    pub audience: String,
+    /// How new access tokens are signed, as soon as there is an active key of that kind.
+    pub algorithm: SigningAlgorithm,
+}
+
+/// Makes and checks access and refresh tokens.
+///
+/// Access tokens are signed with keys that the database keeps, encrypted under a key derived from
+/// `auth.secret`; they come in by [`keys_adopt`](TokenSigner::keys_adopt). Refresh tokens carry a
+/// MAC under another derived key, and need none of them.
+pub struct TokenService {
+    algorithm: SigningAlgorithm,
+    sealer: Sealer,
+    refresh: RefreshTokens,
+    access: AccessTokens,
+    /// Readers hold the lock just long enough to take the present keyring, so a token is always
+    /// checked against one whole set of keys.
+    keyring: RwLock<Arc<Keyring>>,
+}
+
+impl TokenService {
+    /// Makes a service without signing keys.
+    ///
+    /// # Errors
+    /// [`KeyError::Library`] when the cryptographic library fails.
+    pub fn new(settings: TokenSettings) -> Result<Self, KeyError> {
+        // An application that mounts Doorward may have built the JWT library with both of its
+        // backends, and then it panics unless one is chosen. If one was chosen already, it stays.
+        let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
+        let TokenSettings { secret, issuer, audience, algorithm } = settings;
+        Ok(Self {
+            algorithm,
+            sealer: Sealer::new(&secret)?,
+            refresh: RefreshTokens::new(&secret)?,
+            access: AccessTokens { issuer, audience },
+            keyring: RwLock::default(),
+        })
+    }
+
+    fn keyring(&self) -> Arc<Keyring> {
+        Arc::clone(&self.keyring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl TokenSigner for TokenService {
+    fn key_generate(
+        &self,
+        algorithm: SigningAlgorithm,
+        generation: i64,
+        created_at: Timestamp,
+        activates_at: Timestamp,
+    ) -> Result<SealedSigningKey, KeyError> {
+        keyring::generate(&self.sealer, algorithm, generation, created_at, activates_at)
+    }
+
+    fn keys_adopt(&self, keys: &[SealedSigningKey]) -> Result<(), KeyError> {
+        let adopted = Arc::new(self.keyring().adopt(keys, &self.sealer)?);
+        *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = adopted;
+        Ok(())
+    }
+
+    fn keys_public(&self) -> Vec<PublicKey> {
+        self.keyring().public().cloned().collect()
+    }
+
+    fn access_sign(&self, claims: &AccessClaims) -> Result<SecretString, KeyError> {
+        let keyring = self.keyring();
+        let key =
+            keyring.signing_at(claims.issued_at, self.algorithm).ok_or(KeyError::NoActiveKey)?;
+        self.access.sign(key, claims).map(SecretString::from)
+    }
+
+    fn access_verify(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenError> {
+        self.access.verify(&self.keyring(), token, now)
+    }
+
+    fn refresh_sign(&self, session: SessionId, generation: Generation) -> SecretString {
+        self.refresh.sign(session, generation)
+    }
+
+    fn refresh_verify(&self, token: &str) -> Option<(SessionId, Generation)> {
+        self.refresh.verify(token)
+    }
+}
+
+impl std::fmt::Debug for TokenService {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kids: Vec<_> = self.keys_public().into_iter().map(|key| key.kid).collect();
+        f.debug_struct("TokenService")
+            .field("issuer", &self.access.issuer)
+            .field("audience", &self.access.audience)
+            .field("algorithm", &self.algorithm)
+            .field("kids", &kids)
+            .finish_non_exhaustive()
+    }
+}

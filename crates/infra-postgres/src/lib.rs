@@ -1,0 +1,25 @@
+//! Keeps Doorward's data in PostgreSQL, for any number of instances. Version 14 or newer.
+//!
+//! Every statement goes through a [lease](pool) of a connection, which bounds how long it may take
+//! and decides whether the connection may be used again. Transactions are begun here and not by
+//! SQLx, see [`unit_of_work`].
+//!
+//! **Invariant:** a value that a row holds is given to the domain only through the domain's own
+//! constructors; what they refuse is reported as [`Corrupt`](doorward_domain::ports::StoreError).
+
+mod announcement;
+mod consistency;
+mod credential;
+mod error;
+mod migrate;
+mod pool;
+mod revocation;
+mod session;
+mod signing_key;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod unit_of_work;
+mod user;
+
+pub use migrate::MigrateError;
+pub use pool::{PostgresSettings, PostgresStore};

@@ -1,0 +1,299 @@
+//! Sessions.
+
+use async_trait::async_trait;
+use doorward_domain::{
+    Device, Generation, Page, PageRequest, Session, SessionId, Timestamp, User, UserId,
+    ports::{SessionQueries, SessionRepository, StoreError},
+    session::RevocationCause,
+};
+use uuid::Uuid;
+
+use crate::{
+    error::store_error, pool::PostgresStore, unit_of_work::PostgresUnitOfWork, user::UserRow,
+};
+
+/// A session as read.
+struct SessionRow {
+    id: Uuid,
+    user_id: Uuid,
+    generation: i64,
+    rotated_at: Timestamp,
+    created_at: Timestamp,
+    last_used_at: Timestamp,
+    expires_at: Timestamp,
+    revocation_cause: Option<String>,
+    ip: Option<String>,
+    user_agent: Option<String>,
+}
+
+impl TryFrom<SessionRow> for Session {
+    type Error = StoreError;
+
+    fn try_from(row: SessionRow) -> Result<Self, StoreError> {
+        const DAMAGED: StoreError = StoreError::Corrupt { what: "session" };
+        let revoked = row
+            .revocation_cause
+            .map(|word| RevocationCause::from_word(&word).ok_or(DAMAGED))
+            .transpose()?;
+        Ok(Self {
+            id: SessionId::from_uuid(row.id),
+            user_id: UserId::from_uuid(row.user_id),
+            generation: Generation::from_number(row.generation).ok_or(DAMAGED)?,
+            rotated_at: row.rotated_at,
+            created_at: row.created_at,
+            last_used_at: row.last_used_at,
+            expires_at: row.expires_at,
+            revoked,
+            device: Device { ip: row.ip, user_agent: row.user_agent },
+        })
+    }
+}
+
+#[async_trait]
+impl SessionQueries for PostgresStore {
+    async fn session_by_id(&self, id: SessionId) -> Result<Option<(Session, User)>, StoreError> {
+        let row = self
+            .read(async |connection| {
+                sqlx::query!(
+                    r#"
+                    SELECT s.id, s.user_id, s.generation, s.rotated_at, s.created_at,
+                           s.last_used_at, s.expires_at, s.revocation_cause, s.ip, s.user_agent,
+                           u.email, u.email_verified, u.name, u.status,
+                           u.created_at AS user_created_at, u.updated_at AS user_updated_at,
+                           u.last_login_at,
+                           ARRAY(SELECT role FROM user_roles
+                                 WHERE user_id = u.id ORDER BY role COLLATE "C") AS "roles!"
+                    FROM sessions s
+                    JOIN users u ON u.id = s.user_id
+                    WHERE s.id = $1
+                    "#,
+                    id.as_uuid(),
+                )
+                .fetch_optional(connection)
+                .await
+                .map_err(store_error)
+            })
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let session = SessionRow {
+            id: row.id,
+            user_id: row.user_id,
+            generation: row.generation,
+            rotated_at: row.rotated_at,
+            created_at: row.created_at,
+            last_used_at: row.last_used_at,
+            expires_at: row.expires_at,
+            revocation_cause: row.revocation_cause,
+            ip: row.ip,
+            user_agent: row.user_agent,
+        };
+        let user = UserRow {
+            id: row.user_id,
+            email: row.email,
+            email_verified: row.email_verified,
+            name: row.name,
+            roles: row.roles,
+            status: row.status,
+            created_at: row.user_created_at,
+            updated_at: row.user_updated_at,
+            last_login_at: row.last_login_at,
+        };
+        Ok(Some((session.try_into()?, user.try_into()?)))
+    }
+
+    async fn sessions_by_user(
+        &self,
+        user_id: UserId,
+        now: Timestamp,
+        page: PageRequest<SessionId>,
+    ) -> Result<Page<Session, SessionId>, StoreError> {
+        let rows = self
+            .read(async |connection| {
+                sqlx::query_as!(
+                    SessionRow,
+                    "SELECT id, user_id, generation, rotated_at, created_at, last_used_at,
+                            expires_at, revocation_cause, ip, user_agent
+                     FROM sessions
+                     WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
+                       AND ($3::uuid IS NULL OR id < $3)
+                     ORDER BY id DESC
+                     LIMIT $4",
+                    user_id.as_uuid(),
+                    now,
+                    page.after.map(SessionId::as_uuid),
+                    i64::from(page.limit.get()) + 1,
+                )
+                .fetch_all(connection)
+                .await
+                .map_err(store_error)
+            })
+            .await?;
+        let sessions = rows.into_iter().map(Session::try_from).collect::<Result<_, _>>()?;
+        Ok(Page::from_surplus(sessions, page.limit, |session| session.id))
+    }
+}
+
+#[async_trait]
+impl SessionRepository for PostgresUnitOfWork {
+    async fn session_insert(&mut self, session: &Session) -> Result<(), StoreError> {
+        self.run(async |connection| {
+            sqlx::query!(
+                "INSERT INTO sessions (id, user_id, generation, rotated_at, created_at,
+                                       last_used_at, expires_at, ip, user_agent)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                session.id.as_uuid(),
+                session.user_id.as_uuid(),
+                session.generation.number(),
+                session.rotated_at,
+                session.created_at,
+                session.last_used_at,
+                session.expires_at,
+                session.device.ip,
+                session.device.user_agent,
+            )
+            .execute(connection)
+            .await
+            .map(|_| ())
+            .map_err(store_error)
+        })
+        .await
+    }
+
+    async fn session_rotate(
+        &mut self,
+        id: SessionId,
+        from: Generation,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let rotated = self
+            .run(async |connection| {
+                sqlx::query!(
+                    "UPDATE sessions
+                     SET generation = $3, rotated_at = $4, last_used_at = $4, expires_at = $5
+                     WHERE id = $1 AND generation = $2 AND revoked_at IS NULL AND expires_at > $4
+                       AND EXISTS (SELECT FROM users
+                                   WHERE users.id = sessions.user_id AND status = 'active')",
+                    id.as_uuid(),
+                    from.number(),
+                    from.next().number(),
+                    now,
+                    expires_at,
+                )
+                .execute(connection)
+                .await
+                .map_err(store_error)
+            })
+            .await?;
+        Ok(rotated.rows_affected() == 1)
+    }
+
+    async fn session_revoke(
+        &mut self,
+        id: SessionId,
+        user_id: UserId,
+        cause: RevocationCause,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let revoked = self
+            .run(async |connection| {
+                sqlx::query_scalar!(
+                    r#"
+                    WITH ended AS (
+                        UPDATE sessions SET revoked_at = $3, revocation_cause = $4
+                        WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3
+                        RETURNING id
+                    ), recorded AS (
+                        INSERT INTO revocations (session_id, until)
+                        SELECT id, $5 FROM ended
+                        ON CONFLICT (session_id) DO NOTHING
+                    )
+                    SELECT EXISTS (SELECT FROM ended) AS "revoked!"
+                    "#,
+                    id.as_uuid(),
+                    user_id.as_uuid(),
+                    now,
+                    cause.as_str(),
+                    until,
+                )
+                .fetch_one(connection)
+                .await
+                .map_err(store_error)
+            })
+            .await?;
+        if revoked {
+            self.note_revocation();
+        }
+        Ok(revoked)
+    }
+
+    async fn sessions_revoke(
+        &mut self,
+        user_id: UserId,
+        except: Option<SessionId>,
+        cause: RevocationCause,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        // Locked in the order of their ids, so that two of these statements that meet wait for each
+        // other and do not deadlock.
+        let ended = self
+            .run(async |connection| {
+                sqlx::query_scalar!(
+                    "WITH live AS (
+                         SELECT id FROM sessions
+                         WHERE user_id = $1 AND ($2::uuid IS NULL OR id <> $2)
+                           AND revoked_at IS NULL AND expires_at > $3
+                         ORDER BY id
+                         FOR NO KEY UPDATE
+                     ), ended AS (
+                         UPDATE sessions SET revoked_at = $3, revocation_cause = $4
+                         FROM live WHERE sessions.id = live.id
+                         RETURNING sessions.id
+                     ), recorded AS (
+                         INSERT INTO revocations (session_id, until)
+                         SELECT id, $5 FROM ended
+                         ON CONFLICT (session_id) DO NOTHING
+                     )
+                     SELECT id FROM ended",
+                    user_id.as_uuid(),
+                    except.map(SessionId::as_uuid),
+                    now,
+                    cause.as_str(),
+                    until,
+                )
+                .fetch_all(connection)
+                .await
+                .map_err(store_error)
+            })
+            .await?;
+        if !ended.is_empty() {
+            self.note_revocation();
+        }
+        Ok(ended.into_iter().map(SessionId::from_uuid).collect())
+    }
+
+    async fn sessions_prune(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        let forgotten = self
+            .run(async |connection| {
+                sqlx::query_scalar!(
+                    r#"
+                    WITH sessions_over AS (
+                        DELETE FROM sessions WHERE expires_at <= $1 RETURNING id
+                    ), revocations_over AS (
+                        DELETE FROM revocations WHERE until <= $1 RETURNING session_id
+                    )
+                    SELECT (SELECT count(*) FROM sessions_over)
+                           + (SELECT count(*) FROM revocations_over) AS "forgotten!"
+                    "#,
+                    now,
+                )
+                .fetch_one(connection)
+                .await
+                .map_err(store_error)
+            })
+            .await?;
+        Ok(forgotten.unsigned_abs())
+    }
+}

@@ -1,0 +1,199 @@
+//! Users and their roles.
+
+use async_trait::async_trait;
+use doorward_domain::{
+    DisplayName, Email, RoleName, Timestamp, User, UserId, UserStatus,
+    ports::{Constraint, StoreError, UserQueries, UserRepository},
+};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use crate::{error::store_error, pool::PostgresStore, unit_of_work::PostgresUnitOfWork};
+
+/// A user as read, with the roles in order.
+pub(crate) struct UserRow {
+    pub id: Uuid,
+    pub email: String,
+    pub email_verified: bool,
+    pub name: String,
+    pub roles: Vec<String>,
+    pub status: String,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub last_login_at: Option<Timestamp>,
+}
+
+impl TryFrom<UserRow> for User {
+    type Error = StoreError;
+
+    fn try_from(row: UserRow) -> Result<Self, StoreError> {
+        let roles = row.roles.iter().map(|role| RoleName::parse(role)).collect::<Result<_, _>>();
+        let (Ok(email), Ok(name), Ok(roles), Some(status)) = (
+            Email::parse(&row.email),
+            DisplayName::parse(&row.name),
+            roles,
+            UserStatus::from_word(&row.status),
+        ) else {
+            return Err(StoreError::Corrupt { what: "user" });
+        };
+        Ok(Self {
+            id: UserId::from_uuid(row.id),
+            email,
+            email_verified: row.email_verified,
+            name,
+            roles,
+            status,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            last_login_at: row.last_login_at,
+        })
+    }
+}
+
+async fn by_id(executor: impl PgExecutor<'_>, id: UserId) -> Result<Option<User>, StoreError> {
+    sqlx::query_as!(
+        UserRow,
+        r#"
+        SELECT id, email, email_verified, name, status, created_at, updated_at, last_login_at,
+               ARRAY(SELECT role FROM user_roles WHERE user_id = users.id ORDER BY role COLLATE "C")
+                   AS "roles!"
+        FROM users
+        WHERE id = $1
+        "#,
+        id.as_uuid(),
+    )
+    .fetch_optional(executor)
+    .await
+    .map_err(store_error)?
+    .map(User::try_from)
+    .transpose()
+}
+
+#[async_trait]
+impl UserQueries for PostgresStore {
+    async fn user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.read(async |connection| by_id(connection, id).await).await
+    }
+
+    async fn user_exists(&self) -> Result<bool, StoreError> {
+        self.read(async |connection| {
+            sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM users) AS "exists!""#)
+                .fetch_one(connection)
+                .await
+                .map_err(store_error)
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl UserRepository for PostgresUnitOfWork {
+    async fn user_lock(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.run(async |connection| {
+            sqlx::query!("SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE", id.as_uuid())
+                .fetch_optional(&mut *connection)
+                .await
+                .map_err(store_error)?;
+            // Read only now: a statement that waits for the lock goes on with the present row of
+            // the user, but with the roles as they were before it waited.
+            by_id(connection, id).await
+        })
+        .await
+    }
+
+    async fn user_insert(&mut self, user: &User) -> Result<(), StoreError> {
+        let roles: Vec<String> = user.roles.iter().map(ToString::to_string).collect();
+        let added = self
+            .run(async |connection| {
+                sqlx::query_scalar!(
+                    r#"
+                    WITH added AS (
+                        INSERT INTO users (id, email, email_canonical, email_verified, name, status,
+                                           created_at, updated_at, last_login_at)
+                        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                        ON CONFLICT (email_canonical) DO NOTHING
+                        RETURNING id
+                    ), granted AS (
+                        INSERT INTO user_roles (user_id, role)
+                        SELECT id, role FROM added CROSS JOIN unnest($10::text[]) AS role
+                    )
+                    SELECT EXISTS (SELECT FROM added) AS "added!"
+                    "#,
+                    user.id.as_uuid(),
+                    user.email.as_given(),
+                    user.email.canonical(),
+                    user.email_verified,
+                    user.name.as_str(),
+                    user.status.as_str(),
+                    user.created_at,
+                    user.updated_at,
+                    user.last_login_at,
+                    &roles,
+                )
+                .fetch_one(connection)
+                .await
+                .map_err(store_error)
+            })
+            .await?;
+        if added { Ok(()) } else { Err(StoreError::Conflict(Constraint::UserEmail)) }
+    }
+
+    async fn user_rename(
+        &mut self,
+        id: UserId,
+        name: &DisplayName,
+        now: Timestamp,
+    ) -> Result<Option<User>, StoreError> {
+        self.run(async |connection| {
+            sqlx::query_as!(
+                UserRow,
+                r#"
+                UPDATE users
+                SET name = $2, updated_at = $3
+                WHERE id = $1
+                RETURNING id, email, email_verified, name, status, created_at, updated_at,
+                          last_login_at,
+                          ARRAY(SELECT role FROM user_roles
+                                WHERE user_id = users.id ORDER BY role COLLATE "C") AS "roles!"
+                "#,
+                id.as_uuid(),
+                name.as_str(),
+                now,
+            )
+            .fetch_optional(connection)
+            .await
+            .map_err(store_error)?
+            .map(User::try_from)
+            .transpose()
+        })
+        .await
+    }
+
+    async fn user_signed_in(&mut self, id: UserId, now: Timestamp) -> Result<bool, StoreError> {
+        let noted = self
+            .run(async |connection| {
+                sqlx::query!(
+                    "UPDATE users SET last_login_at = $2 WHERE id = $1 AND status = 'active'",
+                    id.as_uuid(),
+                    now,
+                )
+                .execute(connection)
+                .await
+                .map_err(store_error)
+            })
+            .await?;
+        Ok(noted.rows_affected() == 1)
+    }
+
+    async fn user_delete(&mut self, id: UserId) -> Result<bool, StoreError> {
+        let deleted = self
+            .run(async |connection| {
+                sqlx::query!("DELETE FROM users WHERE id = $1", id.as_uuid())
+                    .execute(connection)
+                    .await
+                    .map_err(store_error)
+            })
+            .await?;
+        Ok(deleted.rows_affected() == 1)
+    }
+}

@@ -1,0 +1,116 @@
+//! The revocation feed, over several instances.
+
+use std::time::Duration;
+
+use crate::fixture::{LATER, NOW, register, session, sign_in, user};
+use doorward_domain::{
+    Session, SessionId, User,
+    ports::{FeedCursor, RevocationFeed, Store, UnitOfWork},
+    session::RevocationCause,
+};
+use doorward_infra_postgres::{PostgresStore, testing::TestDatabase};
+use sqlx::{Connection, PgConnection};
+use tokio::time::{Instant, sleep, timeout};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+async fn signed_in(store: &PostgresStore, number: u128) -> (User, Session) {
+    let user = user(number);
+    let session = session(number, &user);
+    register(store, &user).await.unwrap();
+    sign_in(store, &session).await.unwrap();
+    (user, session)
+}
+
+async fn revoke(work: &mut dyn UnitOfWork, session: &Session) {
+    let cause = RevocationCause::Revoked;
+    assert!(work.session_revoke(session.id, session.user_id, cause, NOW, LATER).await.unwrap());
+}
+
+async fn ids_since(store: &PostgresStore, cursor: FeedCursor) -> (Vec<SessionId>, FeedCursor) {
+    let (revocations, cursor) = store.revocations_since(cursor).await.unwrap();
+    (revocations.into_iter().map(|revocation| revocation.session_id).collect(), cursor)
+}
+
+#[tokio::test]
+async fn a_slow_transaction_is_not_missed_behind_a_fast_one() {
+    let database = TestDatabase::create().await;
+    let store = database.store().await;
+    let (_, first) = signed_in(&store, 1).await;
+    let (_, second) = signed_in(&store, 2).await;
+
+    let mut slow = store.begin().await.unwrap();
+    revoke(&mut *slow, &first).await;
+    let mut fast = store.begin().await.unwrap();
+    revoke(&mut *fast, &second).await;
+    fast.commit().await.unwrap();
+
+    let (seen, cursor) = ids_since(&store, FeedCursor::default()).await;
+    assert_eq!(seen, [second.id]);
+    slow.commit().await.unwrap();
+    let (seen, mut cursor) = ids_since(&store, cursor).await;
+    assert!(seen.contains(&first.id));
+
+    // Nothing is read for ever. Transactions of other databases on the server count as well, so this
+    // may take until those that run now are over.
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (again, next) = ids_since(&store, cursor).await;
+        if again.is_empty() {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the cursor stays behind");
+        cursor = next;
+        sleep(Duration::from_millis(50)).await;
+    }
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_begins_before_and_revokes_after_a_reading_is_not_missed() {
+    let database = TestDatabase::create().await;
+    let store = database.store().await;
+    let (_, session) = signed_in(&store, 1).await;
+    let mut work = store.begin().await.unwrap();
+    let (_, cursor) = ids_since(&store, FeedCursor::default()).await;
+    revoke(&mut *work, &session).await;
+    work.commit().await.unwrap();
+    assert_eq!(ids_since(&store, cursor).await.0, [session.id]);
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn another_instance_gets_a_hint() {
+    let database = TestDatabase::create().await;
+    let (here, there) = (database.store().await, database.store().await);
+    let (_, session) = signed_in(&here, 1).await;
+    // The first one says that it listens from now on.
+    timeout(PATIENCE, there.revocation_hint()).await.unwrap();
+    let nothing_new = timeout(Duration::from_millis(300), there.revocation_hint()).await;
+    assert!(nothing_new.is_err());
+
+    let mut work = here.begin().await.unwrap();
+    revoke(&mut *work, &session).await;
+    work.commit().await.unwrap();
+    timeout(PATIENCE, there.revocation_hint()).await.unwrap();
+    assert_eq!(ids_since(&there, FeedCursor::default()).await.0, [session.id]);
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_lost_listener_comes_back_with_a_hint() {
+    let database = TestDatabase::create().await;
+    let store = database.store().await;
+    timeout(PATIENCE, store.revocation_hint()).await.unwrap();
+    let mut operator = PgConnection::connect(&database.url()).await.unwrap();
+    let ended: Vec<bool> = sqlx::query_scalar(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND query LIKE 'LISTEN%'",
+    )
+    .fetch_all(&mut operator)
+    .await
+    .unwrap();
+    assert_eq!(ended, [true]);
+    timeout(PATIENCE, store.revocation_hint()).await.unwrap();
+    database.drop().await;
+}

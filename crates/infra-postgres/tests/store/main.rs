@@ -1,0 +1,8 @@
+//! What is PostgreSQL's own about its store: cancellation, faults, several instances, migrations.
+
+mod cancellation;
+mod contract;
+mod fault;
+mod feed;
+mod fixture;
+mod migration;

@@ -1,0 +1,289 @@
+//! Sessions.
+
+use async_trait::async_trait;
+use doorward_domain::{
+    Device, Generation, Page, PageRequest, Session, SessionId, Timestamp, User, UserId,
+    ports::{SessionQueries, SessionRepository, StoreError},
+    session::RevocationCause,
+};
+use uuid::Uuid;
+
+use crate::{
+    error::store_error,
+    pool::SqliteStore,
+    timestamp::{from_micros, to_micros},
+    unit_of_work::SqliteUnitOfWork,
+    user::UserRow,
+};
+
+/// A session as read.
+struct SessionRow {
+    id: Uuid,
+    user_id: Uuid,
+    generation: i64,
+    rotated_at: i64,
+    created_at: i64,
+    last_used_at: i64,
+    expires_at: i64,
+    revocation_cause: Option<String>,
+    ip: Option<String>,
+    user_agent: Option<String>,
+}
+
+impl TryFrom<SessionRow> for Session {
+    type Error = StoreError;
+
+    fn try_from(row: SessionRow) -> Result<Self, StoreError> {
+        const WHAT: &str = "session";
+        let revoked = match row.revocation_cause.as_deref().map(RevocationCause::from_word) {
+            Some(None) => return Err(StoreError::Corrupt { what: WHAT }),
+            Some(known) => known,
+            None => None,
+        };
+        let Some(generation) = Generation::from_number(row.generation) else {
+            return Err(StoreError::Corrupt { what: WHAT });
+        };
+        Ok(Self {
+            id: SessionId::from_uuid(row.id),
+            user_id: UserId::from_uuid(row.user_id),
+            generation,
+            rotated_at: from_micros(row.rotated_at, WHAT)?,
+            created_at: from_micros(row.created_at, WHAT)?,
+            last_used_at: from_micros(row.last_used_at, WHAT)?,
+            expires_at: from_micros(row.expires_at, WHAT)?,
+            revoked,
+            device: Device { ip: row.ip, user_agent: row.user_agent },
+        })
+    }
+}
+
+#[async_trait]
+impl SessionQueries for SqliteStore {
+    async fn session_by_id(&self, id: SessionId) -> Result<Option<(Session, User)>, StoreError> {
+        let id = id.as_uuid();
+        let row = sqlx::query!(
+            r#"
+            SELECT s.id AS "id: Uuid", s.user_id AS "user_id: Uuid", s.generation, s.rotated_at,
+                   s.created_at, s.last_used_at, s.expires_at, s.revocation_cause, s.ip,
+                   s.user_agent,
+                   u.email, u.email_verified AS "email_verified: bool", u.name, u.status,
+                   u.created_at AS user_created_at, u.updated_at AS user_updated_at,
+                   u.last_login_at,
+                   (SELECT group_concat(role, ',' ORDER BY role)
+                    FROM user_roles WHERE user_id = u.id) AS "roles?: String"
+            FROM sessions s
+            JOIN users u ON u.id = s.user_id
+            WHERE s.id = ?1
+            "#,
+            id,
+        )
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(store_error)?;
+        let Some(row) = row else { return Ok(None) };
+        let session = SessionRow {
+            id: row.id,
+            user_id: row.user_id,
+            generation: row.generation,
+            rotated_at: row.rotated_at,
+            created_at: row.created_at,
+            last_used_at: row.last_used_at,
+            expires_at: row.expires_at,
+            revocation_cause: row.revocation_cause,
+            ip: row.ip,
+            user_agent: row.user_agent,
+        };
+        let user = UserRow {
+            id: row.user_id,
+            email: row.email,
+            email_verified: row.email_verified,
+            name: row.name,
+            roles: row.roles,
+            status: row.status,
+            created_at: row.user_created_at,
+            updated_at: row.user_updated_at,
+            last_login_at: row.last_login_at,
+        };
+        Ok(Some((session.try_into()?, user.try_into()?)))
+    }
+
+    async fn sessions_by_user(
+        &self,
+        user_id: UserId,
+        now: Timestamp,
+        page: PageRequest<SessionId>,
+    ) -> Result<Page<Session, SessionId>, StoreError> {
+        let (user_id, now) = (user_id.as_uuid(), to_micros(now));
+        let after = page.after.map(SessionId::as_uuid);
+        let surplus = i64::from(page.limit.get()) + 1;
+        let rows = sqlx::query_as!(
+            SessionRow,
+            r#"
+            SELECT id AS "id: Uuid", user_id AS "user_id: Uuid", generation, rotated_at, created_at,
+                   last_used_at, expires_at, revocation_cause, ip, user_agent
+            FROM sessions
+            WHERE user_id = ?1 AND revoked_at IS NULL AND expires_at > ?2
+              AND (?3 IS NULL OR id < ?3)
+            ORDER BY id DESC
+            LIMIT ?4
+            "#,
+            user_id,
+            now,
+            after,
+            surplus,
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(store_error)?;
+        let sessions = rows.into_iter().map(Session::try_from).collect::<Result<_, _>>()?;
+        Ok(Page::from_surplus(sessions, page.limit, |session| session.id))
+    }
+}
+
+#[async_trait]
+impl SessionRepository for SqliteUnitOfWork {
+    async fn session_insert(&mut self, session: &Session) -> Result<(), StoreError> {
+        let (id, user_id) = (session.id.as_uuid(), session.user_id.as_uuid());
+        let generation = session.generation.number();
+        let rotated_at = to_micros(session.rotated_at);
+        let created_at = to_micros(session.created_at);
+        let last_used_at = to_micros(session.last_used_at);
+        let expires_at = to_micros(session.expires_at);
+        sqlx::query!(
+            "INSERT INTO sessions (id, user_id, generation, rotated_at, created_at, last_used_at,
+                                   expires_at, ip, user_agent)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            id,
+            user_id,
+            generation,
+            rotated_at,
+            created_at,
+            last_used_at,
+            expires_at,
+            session.device.ip,
+            session.device.user_agent,
+        )
+        .execute(self.connection())
+        .await
+        .map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn session_rotate(
+        &mut self,
+        id: SessionId,
+        from: Generation,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (id, from, to) = (id.as_uuid(), from.number(), from.next().number());
+        let (now, expires_at) = (to_micros(now), to_micros(expires_at));
+        let rotated = sqlx::query!(
+            "UPDATE sessions
+             SET generation = ?3, rotated_at = ?4, last_used_at = ?4, expires_at = ?5
+             WHERE id = ?1 AND generation = ?2 AND revoked_at IS NULL AND expires_at > ?4
+               AND EXISTS (SELECT 1 FROM users
+                           WHERE users.id = sessions.user_id AND status = 'active')",
+            id,
+            from,
+            to,
+            now,
+            expires_at,
+        )
+        .execute(self.connection())
+        .await
+        .map_err(store_error)?;
+        Ok(rotated.rows_affected() == 1)
+    }
+
+    async fn session_revoke(
+        &mut self,
+        id: SessionId,
+        user_id: UserId,
+        cause: RevocationCause,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (id, user_id, cause) = (id.as_uuid(), user_id.as_uuid(), cause.as_str());
+        let (now, until) = (to_micros(now), to_micros(until));
+        let ended = sqlx::query!(
+            "UPDATE sessions SET revoked_at = ?3, revocation_cause = ?4
+             WHERE id = ?1 AND user_id = ?2 AND revoked_at IS NULL AND expires_at > ?3",
+            id,
+            user_id,
+            now,
+            cause,
+        )
+        .execute(self.connection())
+        .await
+        .map_err(store_error)?;
+        if ended.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query!("INSERT INTO revocations (session_id, until) VALUES (?1, ?2)", id, until)
+            .execute(self.connection())
+            .await
+            .map_err(store_error)?;
+        self.note_revocation();
+        Ok(true)
+    }
+
+    async fn sessions_revoke(
+        &mut self,
+        user_id: UserId,
+        except: Option<SessionId>,
+        cause: RevocationCause,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let (user_id, except) = (user_id.as_uuid(), except.map(SessionId::as_uuid));
+        let (cause, now, until) = (cause.as_str(), to_micros(now), to_micros(until));
+        // Recorded first, while the condition still tells which ones they are; nobody else writes
+        // between the two statements.
+        sqlx::query!(
+            "INSERT INTO revocations (session_id, until)
+             SELECT id, ?4 FROM sessions
+             WHERE user_id = ?1 AND (?2 IS NULL OR id <> ?2)
+               AND revoked_at IS NULL AND expires_at > ?3",
+            user_id,
+            except,
+            now,
+            until,
+        )
+        .execute(self.connection())
+        .await
+        .map_err(store_error)?;
+        let ended = sqlx::query_scalar!(
+            r#"
+            UPDATE sessions SET revoked_at = ?3, revocation_cause = ?4
+            WHERE user_id = ?1 AND (?2 IS NULL OR id <> ?2)
+              AND revoked_at IS NULL AND expires_at > ?3
+            RETURNING id AS "id: Uuid"
+            "#,
+            user_id,
+            except,
+            now,
+            cause,
+        )
+        .fetch_all(self.connection())
+        .await
+        .map_err(store_error)?;
+        if !ended.is_empty() {
+            self.note_revocation();
+        }
+        Ok(ended.into_iter().map(SessionId::from_uuid).collect())
+    }
+
+    async fn sessions_prune(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        let now = to_micros(now);
+        let sessions = sqlx::query!("DELETE FROM sessions WHERE expires_at <= ?1", now)
+            .execute(self.connection())
+            .await
+            .map_err(store_error)?;
+        let revocations = sqlx::query!("DELETE FROM revocations WHERE until <= ?1", now)
+            .execute(self.connection())
+            .await
+            .map_err(store_error)?;
+        Ok(sessions.rows_affected() + revocations.rows_affected())
+    }
+}

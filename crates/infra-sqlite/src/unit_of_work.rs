@@ -1,0 +1,55 @@
+//! Writes that take effect together.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use doorward_domain::ports::{StoreError, UnitOfWork};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+use tokio::sync::Notify;
+
+use crate::{error::store_error, pool::SqliteStore};
+
+/// A transaction that holds the write lock from the beginning.
+///
+/// It may be dropped at any point, also while it is begun or committed. SQLx runs all statements of
+/// a connection in order on a thread of its own, and `BEGIN` and `COMMIT` wait for the caller to
+/// take their answer: a `BEGIN` whose caller has gone is rolled back there and then, and after a
+/// `COMMIT` whose caller has gone the `ROLLBACK` that the dropped transaction sends is skipped. The
+/// connection is lent again only when that thread has answered a ping behind them all.
+pub(crate) struct SqliteUnitOfWork {
+    transaction: Transaction<'static, Sqlite>,
+    /// Whether there is something for the revocation feed.
+    revoked: bool,
+    revocations: Arc<Notify>,
+}
+
+impl SqliteUnitOfWork {
+    pub(crate) async fn begin(store: &SqliteStore) -> Result<Self, StoreError> {
+        // A deferred transaction would take the write lock at its first write, and fail there
+        // without waiting if somebody else wrote after its first read.
+        let transaction = store.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+        let revocations = Arc::clone(&store.revocations);
+        Ok(Self { transaction, revoked: false, revocations })
+    }
+
+    pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.transaction
+    }
+
+    /// Has the revocation feed look for something new once this is committed.
+    pub(crate) fn note_revocation(&mut self) {
+        self.revoked = true;
+    }
+}
+
+#[async_trait]
+impl UnitOfWork for SqliteUnitOfWork {
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        let Self { transaction, revoked, revocations } = *self;
+        transaction.commit().await.map_err(store_error)?;
+        if revoked {
+            revocations.notify_one();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,194 @@
+//! Users and their roles.
+
+use async_trait::async_trait;
+use doorward_domain::{
+    DisplayName, Email, RoleName, Timestamp, User, UserId, UserStatus,
+    ports::{Constraint, StoreError, UserQueries, UserRepository},
+};
+use sqlx::SqliteExecutor;
+use uuid::Uuid;
+
+use crate::{
+    error::store_error,
+    pool::SqliteStore,
+    timestamp::{from_micros, to_micros},
+    unit_of_work::SqliteUnitOfWork,
+};
+
+/// A user as read, with the roles in order and with commas between them.
+pub(crate) struct UserRow {
+    pub id: Uuid,
+    pub email: String,
+    pub email_verified: bool,
+    pub name: String,
+    pub roles: Option<String>,
+    pub status: String,
+    pub created_at: i64,
+    pub updated_at: i64,
+    pub last_login_at: Option<i64>,
+}
+
+impl TryFrom<UserRow> for User {
+    type Error = StoreError;
+
+    fn try_from(row: UserRow) -> Result<Self, StoreError> {
+        const WHAT: &str = "user";
+        let damaged = StoreError::Corrupt { what: WHAT };
+        let roles = row.roles.as_deref().map_or(Ok(Vec::new()), |roles| {
+            roles.split(',').map(RoleName::parse).collect::<Result<_, _>>()
+        });
+        let (Ok(email), Ok(name), Ok(roles), Some(status)) = (
+            Email::parse(&row.email),
+            DisplayName::parse(&row.name),
+            roles,
+            UserStatus::from_word(&row.status),
+        ) else {
+            return Err(damaged);
+        };
+        Ok(Self {
+            id: UserId::from_uuid(row.id),
+            email,
+            email_verified: row.email_verified,
+            name,
+            roles,
+            status,
+            created_at: from_micros(row.created_at, WHAT)?,
+            updated_at: from_micros(row.updated_at, WHAT)?,
+            last_login_at: row.last_login_at.map(|at| from_micros(at, WHAT)).transpose()?,
+        })
+    }
+}
+
+async fn by_id(executor: impl SqliteExecutor<'_>, id: UserId) -> Result<Option<User>, StoreError> {
+    let id = id.as_uuid();
+    sqlx::query_as!(
+        UserRow,
+        r#"
+        SELECT id AS "id: Uuid", email, email_verified AS "email_verified: bool", name, status,
+               created_at, updated_at, last_login_at,
+               (SELECT group_concat(role, ',' ORDER BY role)
+                FROM user_roles WHERE user_id = users.id) AS "roles?: String"
+        FROM users
+        WHERE id = ?1
+        "#,
+        id,
+    )
+    .fetch_optional(executor)
+    .await
+    .map_err(store_error)?
+    .map(User::try_from)
+    .transpose()
+}
+
+#[async_trait]
+impl UserQueries for SqliteStore {
+    async fn user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        by_id(&self.readers, id).await
+    }
+
+    async fn user_exists(&self) -> Result<bool, StoreError> {
+        sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM users) AS "exists!: bool""#)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(store_error)
+    }
+}
+
+#[async_trait]
+impl UserRepository for SqliteUnitOfWork {
+    async fn user_lock(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
+        // This unit of work holds the write lock of the whole database.
+        by_id(self.connection(), id).await
+    }
+
+    async fn user_insert(&mut self, user: &User) -> Result<(), StoreError> {
+        let id = user.id.as_uuid();
+        let (email, canonical) = (user.email.as_given(), user.email.canonical());
+        let (name, status) = (user.name.as_str(), user.status.as_str());
+        let created_at = to_micros(user.created_at);
+        let updated_at = to_micros(user.updated_at);
+        let last_login_at = user.last_login_at.map(to_micros);
+        let added = sqlx::query!(
+            r#"
+            INSERT INTO users (id, email, email_canonical, email_verified, name, status,
+                               created_at, updated_at, last_login_at)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+            ON CONFLICT (email_canonical) DO NOTHING
+            "#,
+            id,
+            email,
+            canonical,
+            user.email_verified,
+            name,
+            status,
+            created_at,
+            updated_at,
+            last_login_at,
+        )
+        .execute(self.connection())
+        .await
+        .map_err(store_error)?;
+        if added.rows_affected() == 0 {
+            return Err(StoreError::Conflict(Constraint::UserEmail));
+        }
+        for role in &user.roles {
+            let role = role.as_str();
+            sqlx::query!("INSERT INTO user_roles (user_id, role) VALUES (?1, ?2)", id, role)
+                .execute(self.connection())
+                .await
+                .map_err(store_error)?;
+        }
+        Ok(())
+    }
+
+    async fn user_rename(
+        &mut self,
+        id: UserId,
+        name: &DisplayName,
+        now: Timestamp,
+    ) -> Result<Option<User>, StoreError> {
+        let (id, name, now) = (id.as_uuid(), name.as_str(), to_micros(now));
+        sqlx::query_as!(
+            UserRow,
+            r#"
+            UPDATE users
+            SET name = ?2, updated_at = ?3
+            WHERE id = ?1
+            RETURNING id AS "id: Uuid", email, email_verified AS "email_verified: bool", name,
+                      status, created_at, updated_at, last_login_at,
+                      (SELECT group_concat(role, ',' ORDER BY role)
+                       FROM user_roles WHERE user_id = users.id) AS "roles?: String"
+            "#,
+            id,
+            name,
+            now,
+        )
+        .fetch_optional(self.connection())
+        .await
+        .map_err(store_error)?
+        .map(User::try_from)
+        .transpose()
+    }
+
+    async fn user_signed_in(&mut self, id: UserId, now: Timestamp) -> Result<bool, StoreError> {
+        let (id, now) = (id.as_uuid(), to_micros(now));
+        let noted = sqlx::query!(
+            "UPDATE users SET last_login_at = ?2 WHERE id = ?1 AND status = 'active'",
+            id,
+            now,
+        )
+        .execute(self.connection())
+        .await
+        .map_err(store_error)?;
+        Ok(noted.rows_affected() == 1)
+    }
+
+    async fn user_delete(&mut self, id: UserId) -> Result<bool, StoreError> {
+        let id = id.as_uuid();
+        let deleted = sqlx::query!("DELETE FROM users WHERE id = ?1", id)
+            .execute(self.connection())
+            .await
+            .map_err(store_error)?;
+        Ok(deleted.rows_affected() == 1)
+    }
+}

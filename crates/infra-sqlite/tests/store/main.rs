@@ -1,0 +1,9 @@
+//! What is SQLite's own about its store: one writer, files, several processes, migrations.
+
+mod cancellation;
+mod concurrency;
+mod contract;
+mod feed;
+mod file;
+mod fixture;
+mod migration;

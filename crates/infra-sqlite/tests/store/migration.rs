@@ -1,0 +1,64 @@
+//! Bringing the tables up to date.
+
+use doorward_infra_sqlite::testing::TestDatabase;
+use doorward_infra_sqlite::{MigrateError, SqlitePath, SqliteSettings, SqliteStore};
+use sqlx::{Connection, Executor, SqliteConnection};
+use std::time::Duration;
+
+use crate::fixture::{register, user};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_processes_that_start_at_once_one_migrates() {
+    let home = tempfile::tempdir().unwrap();
+    let settings = SqliteSettings {
+        path: SqlitePath::File(home.path().join("doorward.db")),
+        max_connections: 2,
+        acquire_timeout: Duration::from_secs(5),
+    };
+    let (one, other) =
+        tokio::join!(SqliteStore::open(settings.clone()), SqliteStore::open(settings));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    let known = one.pending().await.unwrap();
+    assert_eq!(known.first().map(String::as_str), Some("0001_account_core"));
+
+    let (by_one, by_other) = tokio::join!(one.migrate(), other.migrate());
+    let (by_one, by_other) = (by_one.unwrap(), by_other.unwrap());
+    assert!(by_one.is_empty() != by_other.is_empty());
+    assert_eq!([by_one, by_other].concat(), known);
+
+    assert!(one.pending().await.unwrap().is_empty());
+    register(&other, &user(1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_migration_that_was_changed_is_named() {
+    let database = TestDatabase::create().await;
+    let mut operator = SqliteConnection::connect(&database.url()).await.unwrap();
+    operator
+        .execute("UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 1")
+        .await
+        .unwrap();
+    let store = database.store().await;
+    for refused in [store.migrate().await, store.pending().await] {
+        let Err(MigrateError::Changed { name }) = refused else { panic!("{refused:?}") };
+        assert_eq!(name, "0001_account_core");
+    }
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn an_older_program_accepts_a_newer_database() {
+    let database = TestDatabase::create().await;
+    let mut operator = SqliteConnection::connect(&database.url()).await.unwrap();
+    operator
+        .execute(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             VALUES (9999, 'from the future', true, x'00', 0)",
+        )
+        .await
+        .unwrap();
+    let store = database.store().await;
+    assert!(store.pending().await.unwrap().is_empty());
+    assert!(store.migrate().await.unwrap().is_empty());
+    database.drop().await;
+}

@@ -1,0 +1,154 @@
+//! The command line.
+
+#![expect(clippy::doc_markdown, reason = "the comments of the arguments are the text of --help")]
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    commands, serve,
+    settings::{self, Inputs, Loaded},
+};
+
+/// A self-hosted accounts service: sign-up, sign-in, sessions and tokens over HTTP.
+///
+/// Without a command it serves. With nothing configured it keeps its data in ./data/doorward.db and
+/// listens on http://127.0.0.1:3000.
+#[derive(Parser)]
+#[command(
+    name = "doorward",
+    version,
+    after_help = "Settings come from config/default.toml and config/{APP_ENV}.toml (both built in), from \
+                  the environment (server.port is APP_SERVER_PORT) and from --set, later ones winning. \
+                  `doorward config check` shows each one and where it came from."
+)]
+struct Cli {
+    #[command(flatten)]
+    sources: Sources,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Where settings come from besides the environment.
+#[derive(Args)]
+struct Sources {
+    /// A folder with default.toml, development.toml or production.toml; what they say wins over what
+    /// is built in. APP_CONFIG_DIR says the same.
+    #[arg(long, global = true, value_name = "DIR")]
+    config_dir: Option<PathBuf>,
+    /// One setting, over everything else, for instance --set server.port=4000. May be repeated. Not
+    /// for secrets: others on this machine can see command lines.
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = pair)]
+    overrides: Vec<(String, String)>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve (this is what happens without a command).
+    Serve,
+    /// Bring the database's tables up to date.
+    Migrate,
+    /// Manage administrators.
+    #[command(subcommand)]
+    Admin(Admin),
+    /// Ask a running server on this machine whether it is ready; for containers. The exit status is 0
+    /// if it is.
+    HealthCheck,
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Look at the settings.
+    #[command(subcommand)]
+    Config(Config),
+}
+
+#[derive(Subcommand)]
+enum Admin {
+    /// Make an administrator, also beside a running server.
+    Create {
+        /// The e-mail address to sign in with.
+        #[arg(long)]
+        email: String,
+        /// The name to be shown.
+        #[arg(long)]
+        name: String,
+        /// Read the password from standard input; it has no place on a command line.
+        #[arg(long, required = true)]
+        password_stdin: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum Config {
+    /// Print every setting and where it came from, secrets masked; or everything that is wrong, with
+    /// exit status 1.
+    Check {
+        /// Print JSON, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the table of all settings, in Markdown.
+    Table,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("must have the form KEY=VALUE")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+/// Does what the command line says. Whatever goes wrong is told on standard error, with exit status 1;
+/// 2 for a command line that cannot be understood.
+#[must_use]
+pub fn main() -> ExitCode {
+    let Cli { sources, command } = Cli::parse();
+    match run(&sources, command.unwrap_or(Command::Serve)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("doorward: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(sources: &Sources, command: Command) -> anyhow::Result<()> {
+    if let Command::Config(Config::Table) = command {
+        commands::print(&settings::markdown_table());
+        return Ok(());
+    }
+    let loaded = load(sources)?;
+    match command {
+        Command::Serve => serve::run(loaded.settings),
+        Command::Migrate => commands::migrate(&loaded.settings),
+        Command::Admin(Admin::Create { email, name, password_stdin: _ }) => {
+            commands::create_admin(&loaded.settings, &email, &name)
+        }
+        Command::HealthCheck => commands::health_check(&loaded.settings),
+        Command::Openapi => commands::openapi(),
+        Command::Config(Config::Check { json }) => commands::show(&loaded.effective, json),
+        Command::Config(Config::Table) => Ok(()),
+    }
+}
+
+fn load(sources: &Sources) -> anyhow::Result<Loaded> {
+    let inputs = Inputs::from_process(sources.config_dir.clone(), sources.overrides.clone());
+    Ok(settings::load(&inputs)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_pair_keeps_what_stands_behind_the_first_equals_sign() {
+        assert_eq!(pair("a.b=c=d"), Ok(("a.b".to_owned(), "c=d".to_owned())));
+        assert_eq!(pair("a.b="), Ok(("a.b".to_owned(), String::new())));
+        assert!(pair("a.b").is_err());
+    }
+}

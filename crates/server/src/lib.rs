@@ -1,0 +1,16 @@
+//! The `doorward` program: command line, settings, wiring, and the running server.
+//!
+//! This is the only crate that knows every adapter. Whoever mounts Doorward in an application of
+//! their own takes [`doorward_http`], the adapters they want, and [`upkeep`] as a model for the work
+//! in the background.
+
+mod banner;
+pub mod cli;
+mod commands;
+pub mod listener;
+mod secret;
+mod serve;
+pub mod settings;
+mod telemetry;
+pub mod upkeep;
+pub mod wiring;

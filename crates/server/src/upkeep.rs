@@ -1,0 +1,109 @@
+//! The work that goes on beside answering requests.
+
+use std::{sync::Arc, time::Duration};
+
+use doorward_app::{Ctx, maintenance, revocation, signing_key};
+use doorward_domain::ports::FeedCursor;
+use doorward_http::HttpState;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// At the latest after this long a revocation made elsewhere is looked for. With the time of one read
+/// on top it stays well under the second that is promised.
+const POLL_PERIOD: Duration = Duration::from_millis(500);
+/// How long one look may take before it is given up and tried anew.
+const POLL_PATIENCE: Duration = Duration::from_secs(5);
+const KEY_PERIOD: Duration = Duration::from_secs(5);
+const PRUNE_PERIOD: Duration = Duration::from_mins(10);
+const CLIENT_PERIOD: Duration = Duration::from_mins(1);
+
+/// Follows the revocations from `cursor` on, takes up new signing keys, and prunes, until `stop`.
+pub fn start(
+    ctx: &Arc<Ctx>,
+    http: HttpState,
+    cursor: FeedCursor,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) {
+    tasks.spawn(until(stop.clone(), follow_revocations(Arc::clone(ctx), cursor)));
+    let keys = Arc::clone(ctx);
+    tasks.spawn(until(
+        stop.clone(),
+        every(KEY_PERIOD, async move || {
+            if let Err(error) = signing_key::reload(&keys).await {
+                tracing::warn!(
+                    error = chain(&error),
+                    "cannot read the signing keys; the present ones stay in use"
+                );
+            }
+        }),
+    ));
+    let pruned = Arc::clone(ctx);
+    tasks.spawn(until(
+        stop.clone(),
+        every(PRUNE_PERIOD, async move || {
+            if let Err(error) = maintenance::prune(&pruned).await {
+                tracing::warn!(error = chain(&error), "cannot prune; it is tried again later");
+            }
+        }),
+    ));
+    tasks
+        .spawn(until(stop.clone(), every(CLIENT_PERIOD, async move || http.forget_idle_clients())));
+}
+
+async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
+    stop.run_until_cancelled(work).await;
+}
+
+async fn every(period: Duration, work: impl AsyncFn()) {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        work().await;
+    }
+}
+
+async fn follow_revocations(ctx: Arc<Ctx>, mut cursor: FeedCursor) {
+    let mut failing = false;
+    loop {
+        tokio::select! {
+            () = ctx.store.revocation_hint() => {}
+            () = sleep(POLL_PERIOD) => {}
+        }
+        match timeout(POLL_PATIENCE, revocation::catch_up(&ctx, cursor)).await {
+            Ok(Ok(next)) => {
+                if std::mem::take(&mut failing) {
+                    tracing::info!("revocations are known again");
+                }
+                cursor = next;
+                continue;
+            }
+            Ok(Err(error)) if !failing => {
+                tracing::warn!(error = chain(&error), "cannot read the revocations; trying again");
+            }
+            Err(_) if !failing => {
+                tracing::warn!("reading the revocations takes too long; trying again");
+            }
+            _ => {}
+        }
+        failing = true;
+        // Behind the failure may be another server, restored or promoted, whose positions mean
+        // something else: read everything that is kept. And a hint that comes at once, over and over,
+        // must not turn the failure into a busy loop.
+        cursor = FeedCursor::default();
+        sleep(POLL_PERIOD).await;
+    }
+}
+
+/// An error with everything behind it, on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

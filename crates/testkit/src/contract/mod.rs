@@ -1,0 +1,83 @@
+//! The contract of a [`Store`](doorward_domain::ports::Store): one suite for every implementation.
+//!
+//! A case is a `pub async fn case(store: Arc<dyn Store>)` that panics when the store breaks the
+//! contract. [`store_contract!`](crate::store_contract) makes one test of each for an adapter.
+//!
+//! No case holds two units of work in one task, because a store may allow only one at a time.
+
+#![expect(clippy::missing_panics_doc, reason = "each case panics when the contract is broken")]
+
+mod credential;
+mod samples;
+mod session;
+mod signing_key;
+mod unit_of_work;
+mod user;
+
+pub use credential::*;
+pub use session::*;
+pub use signing_key::*;
+pub use unit_of_work::*;
+pub use user::*;
+
+/// Makes a test of each case of the contract.
+///
+/// The first argument is an async function that returns a store and whatever must live as long as the
+/// test, such as a temporary database: `async fn create() -> (Arc<dyn Store>, T)`. The second one is
+/// an async function that cleans up: `async fn finish(held: T)`. See `tests/memory_store.rs`.
+#[macro_export]
+macro_rules! store_contract {
+    ($create:path, $finish:path) => {
+        $crate::store_contract!(@cases $create, $finish:
+            a_user_is_read_back_as_written,
+            an_address_is_taken_whatever_its_form,
+            of_many_users_with_one_address_one_is_added,
+            a_renamed_user_keeps_the_rest,
+            only_an_active_user_signs_in,
+            a_deleted_user_leaves_nothing_behind,
+            a_credential_is_found_by_any_form_of_the_address,
+            a_credential_is_replaced_only_at_the_expected_version,
+            a_rehash_keeps_the_version,
+            of_many_password_changes_one_wins,
+            a_dropped_unit_of_work_leaves_no_trace,
+            a_conflict_leaves_the_unit_of_work_usable,
+            a_unit_of_work_reads_its_own_writes,
+            of_many_rotations_one_wins,
+            a_session_is_over_at_the_moment_it_expires,
+            a_revoked_session_rotates_no_more,
+            a_session_is_revoked_only_by_its_owner_and_once,
+            revoking_all_spares_the_exception_and_the_dead,
+            session_pages_are_stable_under_inserts,
+            the_feed_tells_each_committed_revocation,
+            the_feed_survives_the_user,
+            the_feed_misses_nothing_under_concurrency,
+            a_hint_follows_a_revocation,
+            pruning_forgets_what_is_over_and_nothing_else,
+            signing_keys_are_read_back_in_order,
+            of_many_keys_of_one_generation_one_is_added,
+        );
+    };
+    (@cases $create:path, $finish:path: $($case:ident),+ $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let (store, held) = $create().await;
+                $crate::contract::$case(::std::sync::Arc::clone(&store)).await;
+                let found = store.inconsistencies().await.expect("the store can be read");
+                assert!(found.is_empty(), "the store contradicts itself: {found:#?}");
+                drop(store);
+                $finish(held).await;
+            }
+        )+
+
+        /// Fails when a case was added to the contract but not to the list of this macro.
+        #[test]
+        fn the_list_of_cases_is_complete() {
+            let listed = [$(stringify!($case)),+];
+            assert_eq!(listed.len(), $crate::contract::CASES, "add the new case to store_contract!");
+        }
+    };
+}
+
+/// How many cases the contract has.
+pub const CASES: usize = 26;

@@ -1,0 +1,270 @@
+use std::{collections::HashSet, sync::Arc};
+
+use doorward_domain::{
+    PageLimit, PageRequest, Revocation, Session, SessionId,
+    ports::{FeedCursor, Store},
+    session::{Generation, RevocationCause},
+};
+use time::Duration;
+
+use super::samples::{
+    NOW, UNTIL, add_sessions, add_user, at_once, begin, in_time, session, session_id, user_id,
+};
+
+pub async fn of_many_rotations_one_wins(store: Arc<dyn Store>) {
+    let ada = add_user(&store, 1, "ada@example.com").await;
+    add_sessions(&store, &ada, &[10]).await;
+    let later = NOW + Duration::seconds(5);
+    let expiry = NOW + Duration::days(60);
+    let won = at_once(16, |_| {
+        let store = Arc::clone(&store);
+        async move {
+            let mut work = begin(&store).await;
+            let won = work
+                .session_rotate(session_id(10), Generation::FIRST, later, expiry)
+                .await
+                .unwrap();
+            work.commit().await.unwrap();
+            won
+        }
+    })
+    .await;
+    assert_eq!(won.iter().filter(|won| **won).count(), 1);
+    let (read, user) = store.session_by_id(session_id(10)).await.unwrap().unwrap();
+    let expected = Session {
+        generation: Generation::FIRST.next(),
+        rotated_at: later,
+        last_used_at: later,
+        expires_at: expiry,
+        ..session(10, &ada)
+    };
+    assert_eq!((read, user), (expected, ada));
+}
+
+pub async fn a_session_is_over_at_the_moment_it_expires(store: Arc<dyn Store>) {
+    let ada = add_user(&store, 1, "ada@example.com").await;
+    add_sessions(&store, &ada, &[10]).await;
+    let expiry = session(10, &ada).expires_at;
+    let before = expiry - Duration::MICROSECOND;
+    let live = |now| {
+        let store = Arc::clone(&store);
+        async move { store.sessions_by_user(user_id(1), now, PageRequest::default()).await.unwrap() }
+    };
+    assert_eq!(live(before).await.items.len(), 1);
+    assert_eq!(live(expiry).await.items, []);
+
+    let mut work = begin(&store).await;
+    let rotate = work.session_rotate(session_id(10), Generation::FIRST, expiry, expiry).await;
+    assert!(!rotate.unwrap());
+    let cause = RevocationCause::Revoked;
+    assert!(!work.session_revoke(session_id(10), ada.id, cause, expiry, UNTIL).await.unwrap());
+    assert_eq!(work.sessions_revoke(ada.id, None, cause, expiry, UNTIL).await.unwrap(), []);
+    let longer = expiry + Duration::days(1);
+    assert!(work.session_rotate(session_id(10), Generation::FIRST, before, longer).await.unwrap());
+    work.commit().await.unwrap();
+}
+
+pub async fn a_revoked_session_rotates_no_more(store: Arc<dyn Store>) {
+    let ada = add_user(&store, 1, "ada@example.com").await;
+    add_sessions(&store, &ada, &[10]).await;
+    let mut work = begin(&store).await;
+    let cause = RevocationCause::TokenReused;
+    assert!(work.session_revoke(session_id(10), ada.id, cause, NOW, UNTIL).await.unwrap());
+    work.commit().await.unwrap();
+    let mut work = begin(&store).await;
+    let rotated = work
+        .session_rotate(session_id(10), Generation::FIRST, NOW, NOW + Duration::days(1))
+        .await
+        .unwrap();
+    assert!(!rotated);
+    drop(work);
+    let (read, _) = store.session_by_id(session_id(10)).await.unwrap().unwrap();
+    assert_eq!(read.revoked, Some(cause));
+    assert_eq!(read.generation, Generation::FIRST);
+}
+
+pub async fn a_session_is_revoked_only_by_its_owner_and_once(store: Arc<dyn Store>) {
+    let ada = add_user(&store, 1, "ada@example.com").await;
+    let bob = add_user(&store, 2, "bob@example.com").await;
+    add_sessions(&store, &ada, &[10]).await;
+    let cause = RevocationCause::SignedOut;
+    let mut work = begin(&store).await;
+    assert!(!work.session_revoke(session_id(10), bob.id, cause, NOW, UNTIL).await.unwrap());
+    assert!(!work.session_revoke(session_id(11), ada.id, cause, NOW, UNTIL).await.unwrap());
+    assert!(work.session_revoke(session_id(10), ada.id, cause, NOW, UNTIL).await.unwrap());
+    assert!(!work.session_revoke(session_id(10), ada.id, cause, NOW, UNTIL).await.unwrap());
+    work.commit().await.unwrap();
+}
+
+pub async fn revoking_all_spares_the_exception_and_the_dead(store: Arc<dyn Store>) {
+    let ada = add_user(&store, 1, "ada@example.com").await;
+    let bob = add_user(&store, 2, "bob@example.com").await;
+    add_sessions(&store, &ada, &[10, 11, 12, 13]).await;
+    add_sessions(&store, &bob, &[20]).await;
+    let cause = RevocationCause::PasswordChanged;
+    let mut work = begin(&store).await;
+    work.session_revoke(session_id(13), ada.id, RevocationCause::SignedOut, NOW, UNTIL)
+        .await
+        .unwrap();
+    let mut ended =
+        work.sessions_revoke(ada.id, Some(session_id(11)), cause, NOW, UNTIL).await.unwrap();
+    ended.sort();
+    assert_eq!(ended, [session_id(10), session_id(12)]);
+    work.commit().await.unwrap();
+    let live = store.sessions_by_user(ada.id, NOW, PageRequest::default()).await.unwrap();
+    assert_eq!(ids(&live.items), [session_id(11)]);
+    let live = store.sessions_by_user(bob.id, NOW, PageRequest::default()).await.unwrap();
+    assert_eq!(ids(&live.items), [session_id(20)]);
+    let (signed_out, _) = store.session_by_id(session_id(13)).await.unwrap().unwrap();
+    assert_eq!(signed_out.revoked, Some(RevocationCause::SignedOut));
+}
+
+pub async fn session_pages_are_stable_under_inserts(store: Arc<dyn Store>) {
+    let ada = add_user(&store, 1, "ada@example.com").await;
+    let bob = add_user(&store, 2, "bob@example.com").await;
+    add_sessions(&store, &ada, &[10, 20, 30, 40, 50]).await;
+    add_sessions(&store, &bob, &[35]).await;
+    let limit = PageLimit::new(2).unwrap();
+    let page = |after| {
+        let store = Arc::clone(&store);
+        async move {
+            store.sessions_by_user(user_id(1), NOW, PageRequest { limit, after }).await.unwrap()
+        }
+    };
+    let first = page(None).await;
+    assert_eq!(ids(&first.items), [session_id(50), session_id(40)]);
+    // One is added before, one after the place where the reader is.
+    add_sessions(&store, &ada, &[60, 25]).await;
+    let second = page(first.next).await;
+    assert_eq!(ids(&second.items), [session_id(30), session_id(25)]);
+    let third = page(second.next).await;
+    assert_eq!(ids(&third.items), [session_id(20), session_id(10)]);
+    assert_eq!(third.next, None);
+}
+
+pub async fn the_feed_tells_each_committed_revocation(store: Arc<dyn Store>) {
+    let ada = add_user(&store, 1, "ada@example.com").await;
+    add_sessions(&store, &ada, &[10, 11, 12]).await;
+    let (none, start) = store.revocations_since(FeedCursor::default()).await.unwrap();
+    assert_eq!(none, []);
+    revoke(&store, 10).await;
+    let (first, cursor) = store.revocations_since(start).await.unwrap();
+    assert_eq!(first, [Revocation { session_id: session_id(10), until: UNTIL }]);
+    revoke(&store, 11).await;
+    revoke(&store, 12).await;
+    // At least once: what was told before may be told again.
+    let (more, cursor) = store.revocations_since(cursor).await.unwrap();
+    let told: HashSet<_> = more.iter().map(|revocation| revocation.session_id).collect();
+    assert!(told.is_superset(&HashSet::from([session_id(11), session_id(12)])));
+    let (all, _) = store.revocations_since(FeedCursor::default()).await.unwrap();
+    assert_eq!(all.len(), 3);
+    let (later, _) = store.revocations_since(cursor).await.unwrap();
+    assert!(later.len() <= more.len());
+}
+
+pub async fn the_feed_survives_the_user(store: Arc<dyn Store>) {
+    let ada = add_user(&store, 1, "ada@example.com").await;
+    add_sessions(&store, &ada, &[10]).await;
+    let mut work = begin(&store).await;
+    work.sessions_revoke(ada.id, None, RevocationCause::Revoked, NOW, UNTIL).await.unwrap();
+    work.user_delete(ada.id).await.unwrap();
+    work.commit().await.unwrap();
+    let (told, _) = store.revocations_since(FeedCursor::default()).await.unwrap();
+    assert_eq!(told, [Revocation { session_id: session_id(10), until: UNTIL }]);
+}
+
+pub async fn the_feed_misses_nothing_under_concurrency(store: Arc<dyn Store>) {
+    let ada = add_user(&store, 1, "ada@example.com").await;
+    let numbers: Vec<u128> = (100..140).collect();
+    add_sessions(&store, &ada, &numbers).await;
+    let reader = tokio::spawn({
+        let store = Arc::clone(&store);
+        let wanted = numbers.len();
+        async move {
+            let (mut cursor, mut told) = (FeedCursor::default(), HashSet::new());
+            while told.len() < wanted {
+                let (news, next) = store.revocations_since(cursor).await.unwrap();
+                told.extend(news.into_iter().map(|revocation| revocation.session_id));
+                cursor = next;
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    at_once(numbers.len(), |index| {
+        let store = Arc::clone(&store);
+        async move { revoke(&store, 100 + index as u128).await }
+    })
+    .await;
+    in_time(reader).await.unwrap();
+}
+
+pub async fn a_hint_follows_a_revocation(store: Arc<dyn Store>) {
+    let ada = add_user(&store, 1, "ada@example.com").await;
+    add_sessions(&store, &ada, &[10]).await;
+    // The hint may come at any time; what counts is that one comes when there is something to read.
+    let reader = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move {
+            let mut cursor = FeedCursor::default();
+            loop {
+                let hint = store.revocation_hint();
+                tokio::pin!(hint);
+                let (news, next) = store.revocations_since(cursor).await.unwrap();
+                if !news.is_empty() {
+                    return;
+                }
+                cursor = next;
+                tokio::select! {
+                    () = &mut hint => {}
+                    // The double keeps no hint for a reader that was not waiting yet.
+                    () = tokio::time::sleep(std::time::Duration::from_secs(2)) => {}
+                }
+            }
+        }
+    });
+    revoke(&store, 10).await;
+    in_time(reader).await.unwrap();
+}
+
+pub async fn pruning_forgets_what_is_over_and_nothing_else(store: Arc<dyn Store>) {
+    let ada = add_user(&store, 1, "ada@example.com").await;
+    let short = Session { expires_at: UNTIL, ..session(10, &ada) };
+    let long = session(11, &ada);
+    let mut work = begin(&store).await;
+    work.session_insert(&short).await.unwrap();
+    work.session_insert(&long).await.unwrap();
+    let cause = RevocationCause::SignedOut;
+    work.session_revoke(long.id, ada.id, cause, NOW, UNTIL).await.unwrap();
+    work.commit().await.unwrap();
+
+    let prune = |now| {
+        let store = Arc::clone(&store);
+        async move {
+            let mut work = begin(&store).await;
+            let rows = work.sessions_prune(now).await.unwrap();
+            work.commit().await.unwrap();
+            rows
+        }
+    };
+    assert_eq!(prune(UNTIL - Duration::MICROSECOND).await, 0);
+    // At `UNTIL` the short session and the revocation are over; the revoked session is kept until it
+    // would have expired, because a reused token of it must still be recognised.
+    assert_eq!(prune(UNTIL).await, 2);
+    assert_eq!(store.session_by_id(short.id).await.unwrap(), None);
+    let (kept, _) = store.session_by_id(long.id).await.unwrap().unwrap();
+    assert_eq!(kept.revoked, Some(cause));
+    let (told, _) = store.revocations_since(FeedCursor::default()).await.unwrap();
+    assert_eq!(told, []);
+}
+
+fn ids(sessions: &[Session]) -> Vec<SessionId> {
+    sessions.iter().map(|session| session.id).collect()
+}
+
+async fn revoke(store: &Arc<dyn Store>, number: u128) {
+    let mut work = begin(store).await;
+    let cause = RevocationCause::Revoked;
+    let id = session_id(number);
+    assert!(work.session_revoke(id, user_id(1), cause, NOW, UNTIL).await.unwrap());
+    work.commit().await.unwrap();
+}

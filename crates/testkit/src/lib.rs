@@ -1,0 +1,22 @@
+//! Doubles of every port, and the contract that every store keeps.
+//!
+//! - Fakes, for most tests: [`FixedClock`], [`CountingEntropy`], [`PlainHasher`], [`PlainSigner`],
+//!   [`MemoryStore`]. They are deterministic: the same test makes the same ids, times and tokens.
+//! - [`World`]: a whole application context made of them.
+//! - [`mock`] (feature `mockall`): doubles that assert which calls are made.
+//! - [`contract`]: one suite of cases for all stores; [`store_contract!`] makes the tests.
+
+mod ambient;
+pub mod contract;
+mod hasher;
+mod memory;
+#[cfg(feature = "mockall")]
+pub mod mock;
+mod signer;
+mod world;
+
+pub use ambient::{CountingEntropy, FixedClock};
+pub use hasher::PlainHasher;
+pub use memory::MemoryStore;
+pub use signer::PlainSigner;
+pub use world::{PASSWORD, World};

@@ -1,0 +1,142 @@
+//! A store that forgets everything at the end of the test.
+
+mod state;
+mod unit_of_work;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use doorward_domain::{
+    Credential, Email, Page, PageRequest, Revocation, SealedSigningKey, Session, SessionId,
+    Timestamp, User, UserId,
+    ports::{
+        CredentialQueries, FeedCursor, RevocationFeed, SessionQueries, SigningKeyQueries, Store,
+        StoreError, UnitOfWork, UserQueries,
+    },
+};
+use state::State;
+use tokio::sync::Notify;
+use unit_of_work::MemoryUnitOfWork;
+
+/// Keeps the same contract as the databases. One unit of work runs at a time, on a copy of the state
+/// that replaces the original at commit; reads see what was committed last.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    committed: Mutex<Arc<State>>,
+    writer: Arc<tokio::sync::Mutex<()>>,
+    revoked: Notify,
+}
+
+impl Shared {
+    fn read(&self) -> Arc<State> {
+        Arc::clone(&self.committed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replace(&self, state: State) {
+        *self.committed.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
+        let turn = Arc::clone(&self.shared.writer).lock_owned().await;
+        Ok(Box::new(MemoryUnitOfWork::new(Arc::clone(&self.shared), turn)))
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn inconsistencies(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.shared.read().inconsistencies())
+    }
+}
+
+#[async_trait]
+impl UserQueries for MemoryStore {
+    async fn user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        Ok(self.shared.read().users.get(&id).cloned())
+    }
+
+    async fn user_exists(&self) -> Result<bool, StoreError> {
+        Ok(!self.shared.read().users.is_empty())
+    }
+}
+
+#[async_trait]
+impl CredentialQueries for MemoryStore {
+    async fn credential_by_email(
+        &self,
+        email: &Email,
+    ) -> Result<Option<(User, Credential)>, StoreError> {
+        let state = self.shared.read();
+        let user = state.users.values().find(|user| user.email == *email);
+        Ok(user.and_then(|user| state.with_credential(user)))
+    }
+
+    async fn credential_by_user(
+        &self,
+        user_id: UserId,
+    ) -> Result<Option<(User, Credential)>, StoreError> {
+        let state = self.shared.read();
+        Ok(state.users.get(&user_id).and_then(|user| state.with_credential(user)))
+    }
+}
+
+#[async_trait]
+impl SessionQueries for MemoryStore {
+    async fn session_by_id(&self, id: SessionId) -> Result<Option<(Session, User)>, StoreError> {
+        let state = self.shared.read();
+        let session = state.sessions.get(&id);
+        Ok(session.and_then(|s| Some((s.clone(), state.users.get(&s.user_id)?.clone()))))
+    }
+
+    async fn sessions_by_user(
+        &self,
+        user_id: UserId,
+        now: Timestamp,
+        page: PageRequest<SessionId>,
+    ) -> Result<Page<Session, SessionId>, StoreError> {
+        let state = self.shared.read();
+        let rows = state
+            .sessions
+            .values()
+            .rev()
+            .filter(|s| s.user_id == user_id && s.is_live(now))
+            .filter(|s| page.after.is_none_or(|after| s.id < after))
+            .take(usize::from(page.limit.get()) + 1)
+            .cloned()
+            .collect();
+        Ok(Page::from_surplus(rows, page.limit, |session| session.id))
+    }
+}
+
+#[async_trait]
+impl SigningKeyQueries for MemoryStore {
+    async fn signing_keys(&self) -> Result<Vec<SealedSigningKey>, StoreError> {
+        Ok(self.shared.read().signing_keys.values().cloned().collect())
+    }
+}
+
+#[async_trait]
+impl RevocationFeed for MemoryStore {
+    async fn revocations_since(
+        &self,
+        cursor: FeedCursor,
+    ) -> Result<(Vec<Revocation>, FeedCursor), StoreError> {
+        let state = self.shared.read();
+        let news = state.revocations.iter().filter(|(seq, _)| *seq > cursor.0);
+        let revocations = news.map(|(_, revocation)| *revocation).collect();
+        Ok((revocations, FeedCursor(state.revocation_seq)))
+    }
+
+    async fn revocation_hint(&self) {
+        self.shared.revoked.notified().await;
+    }
+}

@@ -1,0 +1,221 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use doorward_domain::{
+    Credential, DisplayName, PasswordHash, SealedSigningKey, Session, SessionId, Timestamp, User,
+    UserId, UserStatus,
+    ports::{
+        Constraint, CredentialRepository, SessionRepository, SigningKeyRepository, StoreError,
+        UnitOfWork, UserRepository,
+    },
+    session::{Generation, RevocationCause},
+};
+use tokio::sync::OwnedMutexGuard;
+
+use super::{Shared, state::State};
+
+/// A copy of the state, and the turn to write it back.
+pub(super) struct MemoryUnitOfWork {
+    state: State,
+    revoked: bool,
+    shared: Arc<Shared>,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl MemoryUnitOfWork {
+    pub fn new(shared: Arc<Shared>, turn: OwnedMutexGuard<()>) -> Self {
+        Self { state: State::clone(&shared.read()), revoked: false, shared, _turn: turn }
+    }
+
+    fn credential(&mut self, user_id: UserId, version: i64) -> Option<&mut Credential> {
+        self.state.credentials.get_mut(&user_id).filter(|c| c.version == version)
+    }
+}
+
+#[async_trait]
+impl UnitOfWork for MemoryUnitOfWork {
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        self.shared.replace(self.state);
+        if self.revoked {
+            self.shared.revoked.notify_waiters();
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl UserRepository for MemoryUnitOfWork {
+    async fn user_lock(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
+        Ok(self.state.users.get(&id).cloned())
+    }
+
+    async fn user_insert(&mut self, user: &User) -> Result<(), StoreError> {
+        if self.state.users.values().any(|other| other.email == user.email) {
+            return Err(StoreError::Conflict(Constraint::UserEmail));
+        }
+        self.state.users.insert(user.id, user.clone());
+        Ok(())
+    }
+
+    async fn user_rename(
+        &mut self,
+        id: UserId,
+        name: &DisplayName,
+        now: Timestamp,
+    ) -> Result<Option<User>, StoreError> {
+        let Some(user) = self.state.users.get_mut(&id) else { return Ok(None) };
+        user.name = name.clone();
+        user.updated_at = now;
+        Ok(Some(user.clone()))
+    }
+
+    async fn user_signed_in(&mut self, id: UserId, now: Timestamp) -> Result<bool, StoreError> {
+        let user = self.state.users.get_mut(&id).filter(|u| u.status == UserStatus::Active);
+        Ok(user.is_some_and(|user| {
+            user.last_login_at = Some(now);
+            true
+        }))
+    }
+
+    async fn user_delete(&mut self, id: UserId) -> Result<bool, StoreError> {
+        self.state.credentials.remove(&id);
+        self.state.sessions.retain(|_, session| session.user_id != id);
+        Ok(self.state.users.remove(&id).is_some())
+    }
+}
+
+#[async_trait]
+impl CredentialRepository for MemoryUnitOfWork {
+    async fn credential_insert(
+        &mut self,
+        user_id: UserId,
+        hash: &PasswordHash,
+        _now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let credential = Credential { user_id, hash: hash.clone(), version: 0 };
+        self.state.credentials.insert(user_id, credential);
+        Ok(())
+    }
+
+    async fn credential_is_current(
+        &mut self,
+        user_id: UserId,
+        version: i64,
+    ) -> Result<bool, StoreError> {
+        Ok(self.credential(user_id, version).is_some())
+    }
+
+    async fn credential_replace(
+        &mut self,
+        user_id: UserId,
+        expected_version: i64,
+        hash: &PasswordHash,
+        _now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(self.credential(user_id, expected_version).is_some_and(|credential| {
+            credential.hash = hash.clone();
+            credential.version += 1;
+            true
+        }))
+    }
+
+    async fn credential_rehash(
+        &mut self,
+        user_id: UserId,
+        expected_version: i64,
+        hash: &PasswordHash,
+        _now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if let Some(credential) = self.credential(user_id, expected_version) {
+            credential.hash = hash.clone();
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl SessionRepository for MemoryUnitOfWork {
+    async fn session_insert(&mut self, session: &Session) -> Result<(), StoreError> {
+        self.state.sessions.insert(session.id, session.clone());
+        Ok(())
+    }
+
+    async fn session_rotate(
+        &mut self,
+        id: SessionId,
+        from: Generation,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let users = &self.state.users;
+        let session = self.state.sessions.get_mut(&id).filter(|s| {
+            let user = users.get(&s.user_id);
+            s.generation == from
+                && s.is_live(now)
+                && user.is_some_and(|user| user.status == UserStatus::Active)
+        });
+        Ok(session.is_some_and(|session| {
+            session.generation = from.next();
+            session.rotated_at = now;
+            session.last_used_at = now;
+            session.expires_at = expires_at;
+            true
+        }))
+    }
+
+    async fn session_revoke(
+        &mut self,
+        id: SessionId,
+        user_id: UserId,
+        cause: RevocationCause,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let session = self.state.sessions.get(&id);
+        if !session.is_some_and(|s| s.user_id == user_id && s.is_live(now)) {
+            return Ok(false);
+        }
+        self.state.revoke(&[id], cause, until);
+        self.revoked = true;
+        Ok(true)
+    }
+
+    async fn sessions_revoke(
+        &mut self,
+        user_id: UserId,
+        except: Option<SessionId>,
+        cause: RevocationCause,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let ids: Vec<SessionId> = self
+            .state
+            .sessions
+            .values()
+            .filter(|s| s.user_id == user_id && s.is_live(now) && Some(s.id) != except)
+            .map(|s| s.id)
+            .collect();
+        self.state.revoke(&ids, cause, until);
+        self.revoked |= !ids.is_empty();
+        Ok(ids)
+    }
+
+    async fn sessions_prune(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        let count = |state: &State| state.sessions.len() + state.revocations.len();
+        let before = count(&self.state);
+        self.state.sessions.retain(|_, session| now < session.expires_at);
+        self.state.revocations.retain(|(_, revocation)| now < revocation.until);
+        Ok((before - count(&self.state)) as u64)
+    }
+}
+
+#[async_trait]
+impl SigningKeyRepository for MemoryUnitOfWork {
+    async fn signing_key_insert(&mut self, key: &SealedSigningKey) -> Result<(), StoreError> {
+        if self.state.signing_keys.contains_key(&key.generation) {
+            return Err(StoreError::Conflict(Constraint::SigningKeyGeneration));
+        }
+        self.state.signing_keys.insert(key.generation, key.clone());
+        Ok(())
+    }
+}

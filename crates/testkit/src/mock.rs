@@ -1,0 +1,139 @@
+//! Doubles on which a test says which calls it expects and what they answer (`mockall`). Prefer the
+//! fakes; take these where the call itself is what matters, or where a port must fail.
+
+#![expect(clippy::struct_field_names, reason = "`mock!` names its fields after the methods")]
+
+use async_trait::async_trait;
+use doorward_domain::{
+    AccessClaims, Credential, DisplayName, Email, Page, PageRequest, Password, PasswordHash,
+    PublicKey, Revocation, SealedSigningKey, Session, SessionId, SigningAlgorithm, Timestamp, User,
+    UserId,
+    ports::{
+        Clock, CredentialQueries, CredentialRepository, Entropy, FeedCursor, HashError, KeyError,
+        PasswordHasher, RevocationFeed, SessionQueries, SessionRepository, SigningKeyQueries,
+        SigningKeyRepository, Store, StoreError, TokenError, TokenSigner, UnitOfWork, UserQueries,
+        UserRepository, Verdict,
+    },
+    session::{Generation, RevocationCause},
+};
+use mockall::mock;
+use secrecy::SecretString;
+
+mock! {
+    pub Clock {}
+    impl Clock for Clock {
+        fn now(&self) -> Timestamp;
+    }
+}
+
+mock! {
+    pub Entropy {}
+    impl Entropy for Entropy {
+        fn fill(&self, bytes: &mut [u8]);
+    }
+}
+
+mock! {
+    pub PasswordHasher {
+        pub fn hash(&self, password: &Password) -> Result<PasswordHash, HashError>;
+        pub fn verify(&self, password: &Password, hash: Option<PasswordHash>) -> Result<Verdict, HashError>;
+    }
+}
+
+/// Written out because `mock!` cannot name the lifetime of an optional reference in an async method.
+#[async_trait]
+impl PasswordHasher for MockPasswordHasher {
+    async fn hash(&self, password: &Password) -> Result<PasswordHash, HashError> {
+        Self::hash(self, password)
+    }
+
+    async fn verify(
+        &self,
+        password: &Password,
+        hash: Option<&PasswordHash>,
+    ) -> Result<Verdict, HashError> {
+        Self::verify(self, password, hash.cloned())
+    }
+}
+
+mock! {
+    pub TokenSigner {}
+    impl TokenSigner for TokenSigner {
+        fn key_generate(&self, algorithm: SigningAlgorithm, generation: i64, created_at: Timestamp, activates_at: Timestamp) -> Result<SealedSigningKey, KeyError>;
+        fn keys_adopt(&self, keys: &[SealedSigningKey]) -> Result<(), KeyError>;
+        fn keys_public(&self) -> Vec<PublicKey>;
+        fn access_sign(&self, claims: &AccessClaims) -> Result<SecretString, KeyError>;
+        fn access_verify(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenError>;
+        fn refresh_sign(&self, session: SessionId, generation: Generation) -> SecretString;
+        fn refresh_verify(&self, token: &str) -> Option<(SessionId, Generation)>;
+    }
+}
+
+mock! {
+    pub Store {}
+    #[async_trait]
+    impl Store for Store {
+        async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError>;
+        async fn ping(&self) -> Result<(), StoreError>;
+        async fn inconsistencies(&self) -> Result<Vec<String>, StoreError>;
+    }
+    #[async_trait]
+    impl UserQueries for Store {
+        async fn user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError>;
+        async fn user_exists(&self) -> Result<bool, StoreError>;
+    }
+    #[async_trait]
+    impl CredentialQueries for Store {
+        async fn credential_by_email(&self, email: &Email) -> Result<Option<(User, Credential)>, StoreError>;
+        async fn credential_by_user(&self, user_id: UserId) -> Result<Option<(User, Credential)>, StoreError>;
+    }
+    #[async_trait]
+    impl SessionQueries for Store {
+        async fn session_by_id(&self, id: SessionId) -> Result<Option<(Session, User)>, StoreError>;
+        async fn sessions_by_user(&self, user_id: UserId, now: Timestamp, page: PageRequest<SessionId>) -> Result<Page<Session, SessionId>, StoreError>;
+    }
+    #[async_trait]
+    impl SigningKeyQueries for Store {
+        async fn signing_keys(&self) -> Result<Vec<SealedSigningKey>, StoreError>;
+    }
+    #[async_trait]
+    impl RevocationFeed for Store {
+        async fn revocations_since(&self, cursor: FeedCursor) -> Result<(Vec<Revocation>, FeedCursor), StoreError>;
+        async fn revocation_hint(&self);
+    }
+}
+
+mock! {
+    pub UnitOfWork {}
+    #[async_trait]
+    impl UnitOfWork for UnitOfWork {
+        async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+    }
+    #[async_trait]
+    impl UserRepository for UnitOfWork {
+        async fn user_lock(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
+        async fn user_insert(&mut self, user: &User) -> Result<(), StoreError>;
+        async fn user_rename(&mut self, id: UserId, name: &DisplayName, now: Timestamp) -> Result<Option<User>, StoreError>;
+        async fn user_signed_in(&mut self, id: UserId, now: Timestamp) -> Result<bool, StoreError>;
+        async fn user_delete(&mut self, id: UserId) -> Result<bool, StoreError>;
+    }
+    #[async_trait]
+    impl CredentialRepository for UnitOfWork {
+        async fn credential_insert(&mut self, user_id: UserId, hash: &PasswordHash, now: Timestamp) -> Result<(), StoreError>;
+        async fn credential_is_current(&mut self, user_id: UserId, version: i64) -> Result<bool, StoreError>;
+        async fn credential_replace(&mut self, user_id: UserId, expected_version: i64, hash: &PasswordHash, now: Timestamp) -> Result<bool, StoreError>;
+        async fn credential_rehash(&mut self, user_id: UserId, expected_version: i64, hash: &PasswordHash, now: Timestamp) -> Result<(), StoreError>;
+    }
+    #[async_trait]
+    impl SessionRepository for UnitOfWork {
+        async fn session_insert(&mut self, session: &Session) -> Result<(), StoreError>;
+        async fn session_rotate(&mut self, id: SessionId, from: Generation, now: Timestamp, expires_at: Timestamp) -> Result<bool, StoreError>;
+        async fn session_revoke(&mut self, id: SessionId, user_id: UserId, cause: RevocationCause, now: Timestamp, until: Timestamp) -> Result<bool, StoreError>;
+        async fn sessions_revoke(&mut self, user_id: UserId, except: Option<SessionId>, cause: RevocationCause, now: Timestamp, until: Timestamp) -> Result<Vec<SessionId>, StoreError>;
+        async fn sessions_prune(&mut self, now: Timestamp) -> Result<u64, StoreError>;
+    }
+    #[async_trait]
+    impl SigningKeyRepository for UnitOfWork {
+        async fn signing_key_insert(&mut self, key: &SealedSigningKey) -> Result<(), StoreError>;
+    }
+}

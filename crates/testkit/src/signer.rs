@@ -1,0 +1,108 @@
+use std::sync::{Mutex, PoisonError};
+
+use doorward_domain::{
+    AccessClaims, PublicKey, RoleName, SealedSigningKey, SessionId, SigningAlgorithm, Timestamp,
+    TokenId, UserId,
+    ports::{KeyError, TokenError, TokenSigner},
+    session::Generation,
+    signing_key::PublicKeyParameters,
+};
+use secrecy::SecretString;
+use uuid::Uuid;
+
+/// Signs nothing: tokens are their claims, readable, so that a failing test shows what was in them.
+///
+/// ```text
+/// access:USER:SESSION:TOKEN:ISSUED:EXPIRES:AUTH_TIME:METHODS:ROLES
+/// refresh:SESSION:GENERATION
+/// ```
+#[derive(Debug, Default)]
+pub struct PlainSigner {
+    keys: Mutex<Vec<SealedSigningKey>>,
+}
+
+impl TokenSigner for PlainSigner {
+    fn key_generate(
+        &self,
+        algorithm: SigningAlgorithm,
+        generation: i64,
+        created_at: Timestamp,
+        activates_at: Timestamp,
+    ) -> Result<SealedSigningKey, KeyError> {
+        Ok(SealedSigningKey {
+            kid: format!("key-{generation}"),
+            generation,
+            algorithm,
+            sealed_private_key: b"no key at all".to_vec(),
+            created_at,
+            activates_at,
+        })
+    }
+
+    fn keys_adopt(&self, keys: &[SealedSigningKey]) -> Result<(), KeyError> {
+        *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = keys.to_vec();
+        Ok(())
+    }
+
+    fn keys_public(&self) -> Vec<PublicKey> {
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.iter()
+            .map(|key| PublicKey {
+                kid: key.kid.clone(),
+                algorithm: key.algorithm,
+                parameters: PublicKeyParameters::Ed25519 { x: "AA".to_owned() },
+            })
+            .collect()
+    }
+
+    fn access_sign(&self, claims: &AccessClaims) -> Result<SecretString, KeyError> {
+        let roles: Vec<&str> = claims.roles.iter().map(RoleName::as_str).collect();
+        Ok(format!(
+            "access:{}:{}:{}:{}:{}:{}:{}:{}",
+            claims.user_id,
+            claims.session_id,
+            claims.token_id,
+            claims.issued_at.unix_timestamp(),
+            claims.expires_at.unix_timestamp(),
+            claims.auth_time.unix_timestamp(),
+            claims.auth_methods.join("+"),
+            roles.join("+"),
+        )
+        .into())
+    }
+
+    fn access_verify(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenError> {
+        let claims = read_access(token).ok_or(TokenError::Malformed)?;
+        if now < claims.expires_at { Ok(claims) } else { Err(TokenError::Expired) }
+    }
+
+    fn refresh_sign(&self, session: SessionId, generation: Generation) -> SecretString {
+        format!("refresh:{session}:{}", generation.number()).into()
+    }
+
+    fn refresh_verify(&self, token: &str) -> Option<(SessionId, Generation)> {
+        let (session, generation) = token.strip_prefix("refresh:")?.split_once(':')?;
+        let generation = Generation::from_number(generation.parse().ok()?)?;
+        Some((SessionId::from_uuid(session.parse().ok()?), generation))
+    }
+}
+
+fn read_access(token: &str) -> Option<AccessClaims> {
+    let mut parts = token.strip_prefix("access:")?.split(':');
+    let mut uuid = || parts.next()?.parse::<Uuid>().ok();
+    let (user_id, session_id, token_id) = (uuid()?, uuid()?, uuid()?);
+    let mut time = || Timestamp::from_unix_timestamp(parts.next()?.parse().ok()?).ok();
+    let (issued_at, expires_at, auth_time) = (time()?, time()?, time()?);
+    let auth_methods = parts.next()?.split('+').map(str::to_owned).collect();
+    let roles = parts.next()?.split('+').map(|r| RoleName::parse(r).ok()).collect::<Option<_>>()?;
+    Some(AccessClaims {
+        user_id: UserId::from_uuid(user_id),
+        session_id: SessionId::from_uuid(session_id),
+        token_id: TokenId::from_uuid(token_id),
+        issued_at,
+        expires_at,
+        auth_time,
+        auth_methods,
+        roles,
+    })
+}

@@ -1,0 +1,99 @@
+use std::sync::Arc;
+
+use doorward_app::{
+    Actor, Ctx, Policy, access, account,
+    revocation::RevocationList,
+    session::{self, Login, Tokens},
+};
+use doorward_domain::{
+    Device, DisplayName, Email, Password, PasswordPolicy, SigningAlgorithm, User, ports::Store,
+    refresh::RefreshPolicy,
+};
+use secrecy::ExposeSecret;
+use time::Duration;
+
+use crate::{CountingEntropy, FixedClock, MemoryStore, PlainHasher, PlainSigner};
+
+/// A password that every policy accepts.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// An application context made of doubles, with a hold on each of them.
+pub struct World {
+    pub ctx: Ctx,
+    pub clock: Arc<FixedClock>,
+    pub hasher: Arc<PlainHasher>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::over(Arc::new(MemoryStore::default()))
+    }
+}
+
+impl World {
+    /// The doubles of everything but the store, over this store.
+    #[must_use]
+    pub fn over(store: Arc<dyn Store>) -> Self {
+        let clock = Arc::new(FixedClock::default());
+        let hasher = Arc::new(PlainHasher::default());
+        let ctx = Ctx {
+            store,
+            clock: Arc::clone(&clock) as _,
+            entropy: Arc::new(CountingEntropy::default()),
+            hasher: Arc::clone(&hasher) as _,
+            signer: Arc::new(PlainSigner::default()),
+            revocations: Arc::new(RevocationList::default()),
+            policy: Policy {
+                password: PasswordPolicy { min_length: 15 },
+                refresh: RefreshPolicy {
+                    idle_ttl: Duration::days(30),
+                    absolute_ttl: Duration::days(90),
+                    grace: Duration::seconds(10),
+                },
+                access_ttl: Duration::minutes(15),
+                signing_algorithm: SigningAlgorithm::EdDsa,
+            },
+        };
+        Self { ctx, clock, hasher }
+    }
+
+    /// Signs a person up with [`PASSWORD`].
+    ///
+    /// # Panics
+    /// When that fails.
+    pub async fn registered(&self, email: &str) -> User {
+        let command = account::Register {
+            email: Email::parse(email).expect("the test's address is valid"),
+            password: password(PASSWORD),
+            name: DisplayName::parse("Ada Lovelace").expect("a valid name"),
+        };
+        account::register(&self.ctx, command).await.expect("signing up works")
+    }
+
+    /// Signs a person in with [`PASSWORD`].
+    ///
+    /// # Panics
+    /// When that fails.
+    pub async fn signed_in(&self, email: &str) -> (Tokens, Actor) {
+        let command = Login {
+            email: Email::parse(email).expect("the test's address is valid"),
+            password: password(PASSWORD),
+            device: Device::default(),
+        };
+        let tokens = session::login(&self.ctx, command).await.expect("signing in works");
+        let actor = access::authenticate(&self.ctx, tokens.access_token.expose_secret())
+            .expect("a fresh token is accepted");
+        (tokens, actor)
+    }
+
+    /// # Panics
+    /// When the store contradicts itself.
+    pub async fn assert_consistent(&self) {
+        let found = self.ctx.store.inconsistencies().await.expect("the store can be read");
+        assert!(found.is_empty(), "the store contradicts itself: {found:#?}");
+    }
+}
+
+fn password(text: &str) -> Password {
+    Password::parse(text).expect("a valid password")
+}
