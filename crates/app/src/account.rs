@@ -100,7 +100,7 @@ pub async fn update_profile(
 pub enum DeleteError {
     #[error("the password is wrong")]
     WrongPassword,
-    /// The account was deleted after the access token was checked.
+    /// The account was deleted or disabled after the access token was checked.
     #[error("the account is gone")]
     Gone,
     #[error(transparent)]
@@ -121,7 +121,8 @@ pub async fn delete(ctx: &Ctx, actor: &Actor, password: &Password) -> Result<(),
     let now = ctx.clock.now();
     let until = session::tokens_until(ctx, now);
     let mut work = ctx.store.begin().await?;
-    work.user_lock(user_id).await?.ok_or(DeleteError::Gone)?;
+    let user = work.user_lock(user_id).await?;
+    user.filter(|user| user.status == UserStatus::Active).ok_or(DeleteError::Gone)?;
     if !work.credential_is_current(user_id, credential.version).await? {
         return Err(DeleteError::WrongPassword);
     }

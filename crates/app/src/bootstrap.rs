@@ -30,7 +30,8 @@ pub async fn create_admin(ctx: &Ctx, command: Register) -> Result<User, Register
 /// that start at once, one does.
 ///
 /// # Errors
-/// When hashing or the store fails.
+/// As signing up, but for a taken address: then another instance was faster, and there is nothing to
+/// show.
 pub async fn first_admin(
     ctx: &Ctx,
     email: Email,
@@ -48,9 +49,10 @@ pub async fn first_admin(
     }
 }
 
-/// 100 random bits as five groups of four characters.
+/// At least 100 random bits as groups of four characters: five, or as many as the policy asks for.
 fn random_password(ctx: &Ctx) -> SecretString {
-    let mut octets = [0_u8; 20];
+    let groups = (ctx.policy.password.min_length + 1).div_ceil(5).max(5);
+    let mut octets = vec![0_u8; groups * 4];
     ctx.entropy.fill(&mut octets);
     let characters: Vec<char> =
         octets.iter().map(|octet| char::from(ALPHABET[usize::from(octet % 32)])).collect();

@@ -7,7 +7,7 @@ pub enum Failure {
     Store(#[from] StoreError),
     #[error("hashing a password failed")]
     Hash(#[from] HashError),
-    #[error("signing a token failed")]
+    #[error("a signing key cannot be used")]
     Key(#[from] KeyError),
 }
 

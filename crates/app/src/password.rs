@@ -1,7 +1,7 @@
 //! Changing one's password.
 
 use doorward_domain::{
-    Password, password::PasswordError, ports::Verdict, session::RevocationCause,
+    Password, UserStatus, password::PasswordError, ports::Verdict, session::RevocationCause,
 };
 
 use crate::{Actor, Ctx, Failure, failure::failed_from_ports, revocation, session};
@@ -19,7 +19,7 @@ pub enum ChangePasswordError {
     WrongPassword,
     #[error("the new password {0}")]
     Password(#[from] PasswordError),
-    /// The account was deleted after the access token was checked.
+    /// The account was deleted or disabled after the access token was checked.
     #[error("the account is gone")]
     Gone,
     #[error(transparent)]
@@ -50,7 +50,8 @@ pub async fn change(
     let now = ctx.clock.now();
     let until = session::tokens_until(ctx, now);
     let mut work = ctx.store.begin().await?;
-    work.user_lock(user_id).await?.ok_or(ChangePasswordError::Gone)?;
+    let user = work.user_lock(user_id).await?;
+    user.filter(|user| user.status == UserStatus::Active).ok_or(ChangePasswordError::Gone)?;
     if !work.credential_replace(user_id, credential.version, &hash, now).await? {
         return Err(ChangePasswordError::WrongPassword);
     }

@@ -62,11 +62,13 @@ pub async fn login(ctx: &Ctx, command: Login) -> Result<Tokens, LoginError> {
     let session = open(ctx, &user, command.device, now);
     let mut work = ctx.store.begin().await?;
     let Credential { user_id, version, .. } = credential;
-    if !work.user_signed_in(user_id, now).await? {
-        return Err(LoginError::AccountDisabled);
-    }
+    let active = work.user_signed_in(user_id, now).await?;
+    // A password that was changed meanwhile, or that went with its account, is no longer right.
     if !work.credential_is_current(user_id, version).await? {
         return Err(LoginError::InvalidCredentials);
+    }
+    if !active {
+        return Err(LoginError::AccountDisabled);
     }
     if let Some(hash) = rehash {
         work.credential_rehash(user_id, version, &hash, now).await?;

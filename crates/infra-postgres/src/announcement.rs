@@ -75,17 +75,14 @@ async fn attend(
     // What was announced while nobody listened has to be looked for.
     hints.notify_one();
     loop {
-        match timeout(SILENCE, listener.try_recv()).await {
+        if let Ok(heard) = timeout(SILENCE, listener.try_recv()).await {
             // An announcement; or nothing, because the connection was lost and made anew.
-            Ok(heard) => {
-                heard?;
-                hints.notify_one();
-            }
+            heard?;
+            hints.notify_one();
+        } else {
             // A dead link is as silent as one with nothing to announce.
-            Err(_) => {
-                let answer = timeout(ANSWER, listener.execute("SELECT 1"));
-                answer.await.map_err(|_| sqlx::Error::PoolTimedOut)??;
-            }
+            let answer = timeout(ANSWER, listener.execute("SELECT 1"));
+            answer.await.map_err(|_| sqlx::Error::PoolTimedOut)??;
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Keeps Doorward's data in PostgreSQL, for any number of instances. Version 14 or newer.
 //!
-//! Every statement goes through a [lease](pool) of a connection, which bounds how long it may take
-//! and decides whether the connection may be used again. Transactions are begun here and not by
-//! SQLx, see [`unit_of_work`].
+//! Every statement goes through a lease of a connection, which bounds how long it may take and
+//! decides whether the connection may be used again. Transactions are begun here and not by SQLx,
+//! whose own can be left open in the pool.
 //!
 //! **Invariant:** a value that a row holds is given to the domain only through the domain's own
 //! constructors; what they refuse is reported as [`Corrupt`](doorward_domain::ports::StoreError).

@@ -20,7 +20,7 @@ const TABLE: &str = "_sqlx_migrations";
 const LOCK: i64 = 0x646f_6f72_7761_7264;
 /// How often the lock is tried, and for how long.
 const LOCK_PERIOD: Duration = Duration::from_millis(100);
-const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+const LOCK_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Why the tables could not be brought up to date.
 #[derive(Debug, thiserror::Error)]

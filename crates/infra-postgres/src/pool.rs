@@ -36,7 +36,7 @@ pub struct PostgresSettings {
     pub url: SecretString,
     /// The most connections this instance has open, not counting the one that listens.
     pub max_connections: u32,
-    /// How many connections are kept ready.
+    /// How many connections are kept ready; not more than `max_connections`.
     pub min_connections: u32,
     /// How long a caller waits for a connection before it is told [`StoreError::Busy`].
     pub acquire_timeout: Duration,
@@ -76,9 +76,10 @@ impl PostgresStore {
         let pool = pool(&settings, options.clone());
         let committed = Arc::<Notify>::default();
         let patience = settings.statement_timeout + LINK_ALLOWANCE;
+        let least = settings.min_connections.min(settings.max_connections);
         let tasks = [
             tokio::spawn(announcement::announce(pool.clone(), patience, Arc::clone(&committed))),
-            tokio::spawn(keep_warm(pool.clone(), settings.min_connections)),
+            tokio::spawn(keep_warm(pool.clone(), least)),
         ];
         Ok(Self {
             pool,
@@ -124,9 +125,9 @@ fn pool(settings: &PostgresSettings, options: PgConnectOptions) -> PgPool {
         // instance would stay without connections after the server is back. See `keep_warm`.
         .min_connections(0)
         .acquire_timeout(settings.acquire_timeout)
-        .idle_timeout(Duration::from_secs(10 * 60))
+        .idle_timeout(Duration::from_mins(10))
         // Spreads the connections anew when servers were added behind a load balancer.
-        .max_lifetime(Duration::from_secs(30 * 60))
+        .max_lifetime(Duration::from_mins(30))
         .after_connect(move |connection, _| {
             let session = AssertSqlSafe(session.clone());
             Box::pin(async move { connection.execute(session).await.map(|_| ()) })

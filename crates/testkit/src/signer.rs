@@ -93,8 +93,9 @@ fn read_access(token: &str) -> Option<AccessClaims> {
     let (user_id, session_id, token_id) = (uuid()?, uuid()?, uuid()?);
     let mut time = || Timestamp::from_unix_timestamp(parts.next()?.parse().ok()?).ok();
     let (issued_at, expires_at, auth_time) = (time()?, time()?, time()?);
-    let auth_methods = parts.next()?.split('+').map(str::to_owned).collect();
-    let roles = parts.next()?.split('+').map(|r| RoleName::parse(r).ok()).collect::<Option<_>>()?;
+    let mut list = || Some(parts.next()?.split('+').filter(|word| !word.is_empty()));
+    let auth_methods = list()?.map(str::to_owned).collect();
+    let roles = list()?.map(|role| RoleName::parse(role).ok()).collect::<Option<_>>()?;
     Some(AccessClaims {
         user_id: UserId::from_uuid(user_id),
         session_id: SessionId::from_uuid(session_id),

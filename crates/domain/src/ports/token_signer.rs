@@ -24,7 +24,8 @@ pub trait TokenSigner: Send + Sync {
     ) -> Result<SealedSigningKey, KeyError>;
 
     /// Replaces the set of keys that sign and verify. Of the keys that are active, the newest of the
-    /// configured algorithm signs; if there is none of it, the newest one.
+    /// configured algorithm signs; if there is none of it, the newest one. A key is active from the
+    /// whole second of its `activates_at` on, because tokens know whole seconds only.
     ///
     /// # Errors
     /// [`KeyError::WrongSecret`] when a key was encrypted with another `auth.secret`. The present

@@ -1,0 +1,198 @@
+//! What holds for every operation of the OpenAPI document. The cases are generated from the document,
+//! so that a new operation is covered, or fails, without anybody thinking of it.
+
+use axum::{
+    body::Body,
+    http::{Method, Request, StatusCode, header},
+};
+use doorward_http::document;
+use serde_json::Value;
+
+use super::support::{Api, PUBLIC_URL};
+
+/// The operations that need no token, and why.
+const PUBLIC: &[(&str, &str)] = &[
+    ("register", "whoever has no account yet has no token"),
+    ("login", "it is how one gets a token"),
+    ("refresh", "the refresh token in the body is the proof"),
+    ("get_public_keys", "public by nature"),
+    ("get_health", "load balancers have no account"),
+    ("get_liveness", "load balancers have no account"),
+    ("get_readiness", "load balancers have no account"),
+];
+
+#[derive(Debug)]
+struct Operation {
+    id: String,
+    method: Method,
+    path: String,
+    secured: bool,
+    has_body: bool,
+    statuses: Vec<String>,
+}
+
+fn operations() -> Vec<Operation> {
+    let document: Value = serde_json::to_value(document(PUBLIC_URL)).unwrap();
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let Ok(method) = method.to_uppercase().parse::<Method>() else { continue };
+            let responses = operation["responses"].as_object().unwrap();
+            found.push(Operation {
+                id: operation["operationId"].as_str().expect("an operationId").to_owned(),
+                method,
+                path: path.replace("{id}", "019b76da-a87b-774b-8000-00000000ffff"),
+                secured: operation.get("security").is_some(),
+                has_body: operation.get("requestBody").is_some(),
+                statuses: responses.keys().cloned().collect(),
+            });
+        }
+    }
+    assert!(found.len() >= 15, "the document lists the operations");
+    found
+}
+
+fn request(operation: &Operation) -> axum::http::request::Builder {
+    Request::builder().method(operation.method.clone()).uri(&operation.path)
+}
+
+#[test]
+fn an_operation_needs_a_token_or_says_why_not() {
+    for operation in operations() {
+        let listed = PUBLIC.iter().any(|(id, _)| *id == operation.id);
+        assert_ne!(operation.secured, listed, "{}: secured, or in PUBLIC", operation.id);
+    }
+}
+
+#[tokio::test]
+async fn without_a_token_secured_operations_ask_for_one() {
+    let api = Api::new().await;
+    for operation in operations().iter().filter(|operation| operation.secured) {
+        let answer = api.send(request(operation).body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{}", operation.id);
+        assert_eq!(answer.problem(), "authentication_required");
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+    }
+}
+
+#[tokio::test]
+async fn junk_is_no_token_anywhere() {
+    let api = Api::new().await;
+    let long = format!("Bearer {}", "a".repeat(20_000));
+    let junk = ["Bearer", "Bearer ", "Bearer x", "bearer a.b.c", "Bearer \u{e9}", &long];
+    for operation in operations().iter().filter(|operation| operation.secured) {
+        for value in junk {
+            let value = header::HeaderValue::from_bytes(value.as_bytes()).unwrap();
+            let request = request(operation).header(header::AUTHORIZATION, value);
+            let answer = api.send(request.body(Body::empty()).unwrap()).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{}", operation.id);
+            assert_eq!(answer.problem(), "invalid_token");
+            assert_eq!(answer.header("www-authenticate"), Some("Bearer error=\"invalid_token\""));
+        }
+        let other = request(operation).header(header::AUTHORIZATION, "Basic YWRhOmFkYQ==");
+        let answer = api.send(other.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.problem(), "authentication_required", "{}", operation.id);
+        let twice = request(operation)
+            .header(header::AUTHORIZATION, "Bearer a")
+            .header(header::AUTHORIZATION, "Bearer b");
+        let answer = api.send(twice.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.problem(), "bad_request", "{}", operation.id);
+    }
+}
+
+#[tokio::test]
+async fn a_token_in_the_address_is_no_token() {
+    let api = Api::new().await;
+    let token = api.signed_in("ada@example.com").await;
+    let answer = api.get(&format!("/api/v1/users/me?access_token={token}"), None).await;
+    assert_eq!(answer.problem(), "authentication_required");
+}
+
+#[tokio::test]
+async fn bad_bodies_are_refused_before_anything_happens() {
+    let api = Api::new().await;
+    let token = api.signed_in("ada@example.com").await;
+    let calls = api.world.hasher.calls();
+    let deep = "[".repeat(50_000);
+    let huge = format!("{{\"x\":\"{}\"}}", "y".repeat(70_000));
+    let many =
+        format!("{{{}}}", (0..2_000).map(|n| format!("\"{n}\":1")).collect::<Vec<_>>().join(","));
+    let json = "application/json";
+    let cases: [(&str, &[u8], &str); 14] = [
+        (json, b"", "malformed_json"),
+        (json, b"{", "malformed_json"),
+        (json, b"{} {}", "malformed_json"),
+        (json, b"{\"a\":1,\"a\":1}", "malformed_json"),
+        (json, b"\xff\xfe{\0}\0", "malformed_json"),
+        (json, b"{\"email\":\"\\ud800\"}", "malformed_json"),
+        (json, b"{\"email\":1e999}", "malformed_json"),
+        (json, deep.as_bytes(), "payload_or_json"),
+        (json, huge.as_bytes(), "payload_too_large"),
+        (json, b"[]", "validation_failed"),
+        (json, b"null", "validation_failed"),
+        (json, many.as_bytes(), "validation_or_size"),
+        ("text/plain", b"{}", "unsupported_media_type"),
+        ("application/x-www-form-urlencoded", b"email=a", "unsupported_media_type"),
+    ];
+    for operation in operations().iter().filter(|operation| operation.has_body) {
+        for (content_type, body, expected) in &cases {
+            let request = request(operation)
+                .header(header::CONTENT_TYPE, *content_type)
+                .header(header::AUTHORIZATION, format!("Bearer {token}"));
+            let answer = api.send(request.body(Body::from(body.to_vec())).unwrap()).await;
+            let code = answer.problem();
+            let fits = match *expected {
+                "payload_or_json" => code == "payload_too_large" || code == "malformed_json",
+                "validation_or_size" => code == "payload_too_large" || code == "validation_failed",
+                expected => code == expected,
+            };
+            assert!(fits, "{}: {:.60} gave {code}", operation.id, String::from_utf8_lossy(body));
+            assert!(operation.statuses.contains(&answer.status.as_str().to_owned()), "documented");
+        }
+        let packed = request(operation)
+            .header(header::CONTENT_TYPE, json)
+            .header(header::CONTENT_ENCODING, "gzip")
+            .header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let answer = api.send(packed.body(Body::from("{}")).unwrap()).await;
+        assert_eq!(answer.problem(), "unsupported_media_type", "{}", operation.id);
+    }
+    assert_eq!(api.world.hasher.calls(), calls, "nothing was hashed");
+}
+
+#[tokio::test]
+async fn other_methods_are_refused_with_those_that_are_allowed() {
+    let api = Api::new().await;
+    let paths: std::collections::BTreeSet<String> =
+        operations().into_iter().map(|operation| operation.path).collect();
+    for path in paths {
+        for method in ["TRACE", "OPTIONS", "BREW"] {
+            let request = Request::builder().method(method).uri(&path);
+            let answer = api.send(request.body(Body::empty()).unwrap()).await;
+            assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+            assert_eq!(answer.problem(), "method_not_allowed");
+            assert!(answer.header("allow").is_some_and(|allow| !allow.is_empty()), "{path}");
+        }
+    }
+}
+
+#[test]
+fn every_operation_is_described() {
+    let document: Value = serde_json::to_value(document(PUBLIC_URL)).unwrap();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let mut ids = std::collections::BTreeSet::new();
+    for item in document["paths"].as_object().unwrap().values() {
+        for operation in item.as_object().unwrap().values() {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(ids.insert(id.to_owned()), "{id} is there twice");
+            assert!(operation["summary"].as_str().is_some_and(|s| !s.is_empty()), "{id}: summary");
+            assert!(operation["tags"].as_array().is_some_and(|t| t.len() == 1), "{id}: one tag");
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                assert!(response["description"].as_str().is_some_and(|d| !d.is_empty()), "{id}");
+                if status.starts_with(['4', '5']) {
+                    let schema = &response["content"]["application/problem+json"]["schema"];
+                    assert_eq!(schema["$ref"], "#/components/schemas/Problem", "{id} {status}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The API as its clients see it: the real router, in process, over each store.
+
+mod bad_input;
+mod documents;
+mod every_operation;
+mod headers;
+mod journey;
+mod limits;
+mod problems;
+mod support;

@@ -1,0 +1,189 @@
+//! A whole API over doubles of everything but the store.
+
+use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::ConnectInfo,
+    http::{HeaderMap, Method, Request, StatusCode, header},
+};
+use doorward_app::revocation;
+use doorward_domain::ports::{FeedCursor, Store};
+use doorward_http::{HttpSettings, HttpState, Lifecycle, RateLimits, router};
+use doorward_testkit::World;
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+pub const PUBLIC_URL: &str = "http://accounts.test";
+pub use doorward_testkit::PASSWORD;
+
+/// An API that answers in process.
+pub struct Api {
+    pub world: World,
+    pub lifecycle: Lifecycle,
+    router: Router,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub octets: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.octets).unwrap_or(Value::Null)
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The member `code` of a problem, after checking that it is one in good form.
+    pub fn problem(&self) -> String {
+        let body = self.json();
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        assert_eq!(body["status"], self.status.as_u16(), "{body}");
+        let code = body["code"].as_str().expect("a problem has a code").to_owned();
+        assert_eq!(body["type"], format!("{PUBLIC_URL}/docs/problems#{code}"));
+        for member in ["title", "detail"] {
+            assert!(body[member].as_str().is_some_and(|text| !text.is_empty()), "{member}: {body}");
+        }
+        assert_eq!(body["request_id"].as_str(), self.header("x-request-id"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            assert!(self.header("www-authenticate").is_some_and(|v| v.starts_with("Bearer")));
+        }
+        if [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&self.status) {
+            let seconds = self.header("retry-after").and_then(|v| v.parse::<u64>().ok());
+            assert!(seconds.is_some_and(|seconds| seconds >= 1), "{self:?}");
+        }
+        code
+    }
+
+    /// The pointers and codes of a validation problem.
+    pub fn faults(&self) -> Vec<(String, String)> {
+        assert_eq!(self.status, StatusCode::UNPROCESSABLE_ENTITY, "{self:?}");
+        assert_eq!(self.problem(), "validation_failed");
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let body = self.json();
+        let errors = body["errors"].as_array().expect("a validation problem lists its errors");
+        errors.iter().map(|e| (text(&e["pointer"]), text(&e["code"]))).collect()
+    }
+}
+
+pub fn settings() -> HttpSettings {
+    HttpSettings {
+        public_url: PUBLIC_URL.to_owned(),
+        trusted_proxies: Vec::new(),
+        request_timeout: Duration::from_secs(30),
+        allowed_origins: Vec::new(),
+        rate_limits: None,
+    }
+}
+
+pub fn limits(each: u32) -> RateLimits {
+    let each = NonZeroU32::new(each).unwrap();
+    RateLimits {
+        sign_up_per_minute: each,
+        login_per_minute: each,
+        refresh_per_minute: each,
+        other_per_minute: each,
+    }
+}
+
+impl Api {
+    /// Over the store in memory.
+    pub async fn new() -> Self {
+        Self::with(World::default(), settings()).await
+    }
+
+    pub async fn over(store: Arc<dyn Store>) -> Self {
+        Self::with(World::over(store), settings()).await
+    }
+
+    pub async fn with(world: World, settings: HttpSettings) -> Self {
+        let lifecycle = Lifecycle::default();
+        lifecycle.serve();
+        doorward_app::signing_key::ensure(&world.ctx).await.expect("a signing key can be made");
+        let start = FeedCursor::default();
+        revocation::catch_up(&world.ctx, start).await.expect("the revocations can be read");
+        Self::open(world, settings, lifecycle)
+    }
+
+    /// The same world, after the test has changed its context.
+    pub fn reopened(self) -> Self {
+        Self::open(self.world, settings(), self.lifecycle)
+    }
+
+    fn open(world: World, settings: HttpSettings, lifecycle: Lifecycle) -> Self {
+        let state = HttpState::new(Arc::new(world.ctx.clone()), settings, lifecycle.clone());
+        Self { world, lifecycle, router: router(state) }
+    }
+
+    /// Sends any request at all.
+    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+        let peer = SocketAddr::from(([192, 0, 2, 1], 4711));
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let response = self.router.clone().oneshot(request).await.expect("the router never fails");
+        let (parts, body) = response.into_parts();
+        let octets = body.collect().await.expect("the body can be read").to_bytes().to_vec();
+        Answer { status: parts.status, headers: parts.headers, octets }
+    }
+
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<Value>,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let body = match body {
+            Some(body) => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                Body::from(body.to_string())
+            }
+            None => Body::empty(),
+        };
+        self.send(request.body(body).unwrap()).await
+    }
+
+    pub async fn get(&self, path: &str, token: Option<&str>) -> Answer {
+        self.call(Method::GET, path, token, None).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::POST, path, None, Some(body)).await
+    }
+
+    /// Signs a person up with [`PASSWORD`].
+    pub async fn sign_up(&self, email: &str) -> Answer {
+        let body = json!({"email": email, "password": PASSWORD, "name": "Ada Lovelace"});
+        self.post("/api/v1/users", body).await
+    }
+
+    /// Signs a person in with [`PASSWORD`] and returns the token pair.
+    pub async fn sign_in(&self, email: &str) -> Value {
+        let body = json!({"email": email, "password": PASSWORD});
+        let answer = self.post("/api/v1/auth/login", body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        answer.json()
+    }
+
+    /// Signs a person up and in, and returns their access token.
+    pub async fn signed_in(&self, email: &str) -> String {
+        assert_eq!(self.sign_up(email).await.status, StatusCode::CREATED);
+        text(&self.sign_in(email).await["access_token"])
+    }
+}
+
+pub fn text(value: &Value) -> String {
+    value.as_str().expect("a string").to_owned()
+}
