@@ -102,11 +102,11 @@ pub const TABLE: &[Setting] = &[
     Setting::number("server.port", 0, 65_535, "Port to listen on; 0 takes any free one"),
     Setting::text("server.public_url", "Absolute URL by which people reach the service; links and the token issuer come from it")
         .optional("`http://` with host and port"),
-    Setting::text("server.admin_addr", "Second address, `IP:port`, for operators only").optional("none"),
+    Setting::text("server.admin_addr", "Second address, `IP:port`, that serves health alone, away from the public one").optional("none"),
     Setting::list("server.trusted_proxies", "Addresses or networks of the proxies whose `X-Forwarded-For` is believed"),
     Setting::number("server.request_timeout_seconds", 1, 3_600, "Time until a response begins"),
     Setting::number("server.shutdown_grace_seconds", 0, 3_600, "Time that a shutdown gives to requests in flight"),
-    Setting::number("server.max_connections", 1, 1_000_000, "Connections served at once; keep it below `ulimit -n`"),
+    Setting::number("server.max_connections", 1, 1_000_000, "Connections served at once; lowered by itself where the process may not open as many files"),
     Setting::text("database.url", "`sqlite://path` (relative to the working folder) or `postgres://user:password@host/database`")
         .secret(),
     Setting::number("database.max_connections", 1, 10_000, "Connections in the pool at most"),

@@ -626,6 +626,16 @@ fn the_markdown_table_has_a_row_for_every_setting() {
     }
 }
 
+#[test]
+fn the_readme_has_the_table_as_it_is() {
+    let readme = include_str!("../../../../README.md");
+    let table = markdown_table();
+    assert!(
+        readme.contains(&table),
+        "replace the table in README.md by the output of `cargo run -- config table`"
+    );
+}
+
 proptest! {
     /// Whatever the environment holds, loading ends in settings or faults, never in a panic, and repeats no secret.
     #[test]

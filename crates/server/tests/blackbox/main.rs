@@ -1,0 +1,20 @@
+//! The `doorward` program as its users see it: started as they start it, and asked over HTTP.
+//!
+//! Each file holds one promise. `support` starts and stops the program, `api` speaks the API as a
+//! well-behaved client does, and `wire` as one that does not.
+
+#![cfg(unix)]
+
+mod api;
+mod command_line;
+mod disconnects;
+mod instances;
+mod journey;
+mod overload;
+mod protocol;
+mod secrecy;
+mod shutdown;
+mod start;
+mod support;
+mod survival;
+mod wire;
