@@ -7,11 +7,11 @@ use sqlx::{
     Connection, PgConnection,
     migrate::{Migrate, Migration, Migrator},
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     error::store_error,
-    pool::{PostgresStore, execute},
+    pool::{PostgresStore, execute, no_answer},
 };
 
 /// Where SQLx notes which migrations were applied.
@@ -21,6 +21,10 @@ const LOCK: i64 = 0x646f_6f72_7761_7264;
 /// How often the lock is tried, and for how long.
 const LOCK_PERIOD: Duration = Duration::from_millis(100);
 const LOCK_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How long the database may take to answer anything but a migration itself.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+const SILENT: &str = "the database does not answer";
 
 /// Why the tables could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +44,8 @@ pub enum MigrateError {
     )]
     Locked,
     #[error("a migration failed; it and those after it were not applied")]
-    Failed(#[source] sqlx::migrate::MigrateError),
-    #[error(transparent)]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the state of the tables cannot be read or changed")]
     Store(#[from] StoreError),
 }
 
@@ -59,10 +63,7 @@ impl PostgresStore {
         let migrator = migrator();
         let missing = missing(&mut connection, &migrator).await?;
         if !missing.is_empty() {
-            migrator
-                .run_direct(None, &mut connection, false)
-                .await
-                .map_err(MigrateError::Failed)?;
+            migrator.run_direct(None, &mut connection, false).await.map_err(failed)?;
         }
         connection.close().await.map_err(store_error)?;
         Ok(missing)
@@ -74,18 +75,37 @@ impl PostgresStore {
     /// # Errors
     /// See [`MigrateError`].
     pub async fn pending(&self) -> Result<Vec<String>, MigrateError> {
-        let mut connection = self.connect_to_migrate().await?;
-        let missing = missing(&mut connection, &migrator()).await?;
-        connection.close().await.map_err(store_error)?;
-        Ok(missing)
+        let look = async {
+            let mut connection = self.connect_to_migrate().await?;
+            let missing = missing(&mut connection, &migrator()).await?;
+            connection.close().await.map_err(store_error)?;
+            Ok(missing)
+        };
+        timeout(ANSWER_TIMEOUT, look).await.unwrap_or_else(|_| Err(no_answer(SILENT).into()))
     }
 
     async fn connect_to_migrate(&self) -> Result<PgConnection, StoreError> {
-        let mut connection =
-            PgConnection::connect_with(&self.options).await.map_err(store_error)?;
-        // The role or the database may come with a limit.
-        execute(&mut connection, "SET statement_timeout = 0").await?;
-        Ok(connection)
+        let connect = async {
+            let mut connection =
+                PgConnection::connect_with(&self.options).await.map_err(store_error)?;
+            // The role or the database may come with a limit.
+            execute(&mut connection, "SET statement_timeout = 0").await?;
+            Ok(connection)
+        };
+        timeout(ANSWER_TIMEOUT, connect).await.unwrap_or_else(|_| Err(no_answer(SILENT)))
+    }
+}
+
+/// Tells a database that went away, or a lock that did not come free, from a migration that cannot
+/// work: the former may succeed later.
+fn failed(error: sqlx::migrate::MigrateError) -> MigrateError {
+    match error {
+        sqlx::migrate::MigrateError::Execute(error)
+        | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => match store_error(error) {
+            passing @ (StoreError::Busy(_) | StoreError::Unavailable(_)) => passing.into(),
+            other => MigrateError::Failed(other.into()),
+        },
+        other => MigrateError::Failed(other.into()),
     }
 }
 
@@ -134,7 +154,7 @@ async fn missing(
             .await
             .map_err(store_error)?;
     let applied = if migrated_before {
-        connection.list_applied_migrations(TABLE).await.map_err(MigrateError::Failed)?
+        connection.list_applied_migrations(TABLE).await.map_err(failed)?
     } else {
         Vec::new()
     };

@@ -34,7 +34,8 @@ const WARMING_PERIOD: Duration = Duration::from_secs(30);
 pub struct PostgresSettings {
     /// `postgres://user:password@host:port/database?sslmode=…`
     pub url: SecretString,
-    /// The most connections this instance has open, not counting the one that listens.
+    /// The most connections this instance has open, not counting one that listens and one that
+    /// reads the revocation feed.
     pub max_connections: u32,
     /// How many connections are kept ready; not more than `max_connections`.
     pub min_connections: u32,
@@ -49,6 +50,9 @@ pub struct PostgresSettings {
 #[derive(Debug)]
 pub struct PostgresStore {
     pool: PgPool,
+    /// One connection for the revocation feed alone: that a session is over must become known in time
+    /// also while requests wait for connections.
+    feed: PgPool,
     pub(crate) options: PgConnectOptions,
     /// How long an answer may take.
     patience: Duration,
@@ -73,6 +77,8 @@ impl PostgresStore {
         let options = PgConnectOptions::from_str(settings.url.expose_secret())
             .map_err(|error| StoreError::Backend(error.into()))?
             .application_name("doorward");
+        let feed =
+            pool(&PostgresSettings { max_connections: 1, ..settings.clone() }, options.clone());
         let pool = pool(&settings, options.clone());
         let committed = Arc::<Notify>::default();
         let patience = settings.statement_timeout + LINK_ALLOWANCE;
@@ -83,6 +89,7 @@ impl PostgresStore {
         ];
         Ok(Self {
             pool,
+            feed,
             options,
             patience,
             committed,
@@ -95,10 +102,19 @@ impl PostgresStore {
     /// Closes all connections, after those that are in use were given back.
     pub async fn close(&self) {
         self.pool.close().await;
+        self.feed.close().await;
     }
 
     pub(crate) async fn lease(&self) -> Result<Lease, StoreError> {
         Lease::take(&self.pool, self.patience).await
+    }
+
+    /// Runs one statement of the revocation feed.
+    pub(crate) async fn read_feed<T>(
+        &self,
+        statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        Lease::take(&self.feed, self.patience).await?.run(statement).await
     }
 
     /// Runs one statement outside of any transaction.
@@ -260,7 +276,7 @@ pub(crate) async fn execute(
     connection.execute(statement).await.map(|_| ()).map_err(store_error)
 }
 
-fn no_answer(problem: &str) -> StoreError {
+pub(crate) fn no_answer(problem: &str) -> StoreError {
     StoreError::Unavailable(io::Error::new(io::ErrorKind::TimedOut, problem).into())
 }
 
@@ -271,10 +287,13 @@ impl Store for PostgresStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        let answer = self.read(async |connection| execute(connection, "SELECT 1").await).await;
-        let Err(StoreError::Busy(_)) = answer else {
+        let question = self.read(async |connection| execute(connection, "SELECT 1").await);
+        let answer = timeout(PING_TIMEOUT, question)
+            .await
+            .unwrap_or_else(|_| Err(no_answer("the database did not answer in time")));
+        if answer.is_ok() {
             return answer;
-        };
+        }
         // The pool has no connection to lend and does not tell why. If none can be made either, the
         // reason for that is what an operator wants to read.
         match timeout(PING_TIMEOUT, PgConnection::connect_with(&self.options)).await {

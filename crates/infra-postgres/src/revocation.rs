@@ -22,7 +22,7 @@ impl RevocationFeed for PostgresStore {
         // so the next reading begins there. The outer join has the statement tell so even when there
         // is no revocation.
         let rows = self
-            .read(async |connection| {
+            .read_feed(async |connection| {
                 sqlx::query!(
                     r#"
                     SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS "next!",

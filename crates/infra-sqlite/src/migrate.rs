@@ -24,7 +24,7 @@ pub enum MigrateError {
     },
     #[error("a migration failed; nothing was changed")]
     Failed(#[source] sqlx::migrate::MigrateError),
-    #[error(transparent)]
+    #[error("the state of the tables cannot be read or changed")]
     Store(#[from] StoreError),
 }
 

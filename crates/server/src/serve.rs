@@ -11,7 +11,10 @@ use doorward_domain::{
 };
 use doorward_http::{HttpSettings, HttpState, Lifecycle, RateLimits, RequestId, problem};
 use doorward_infra_crypto::{SystemClock, SystemEntropy};
-use tokio::{net::TcpListener, time::sleep};
+use tokio::{
+    net::TcpListener,
+    time::{sleep, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -28,6 +31,8 @@ const FIRST_ADMIN: (&str, &str) = ("admin@doorward.localhost", "Administrator");
 /// How long connections are still accepted after readiness has turned to 503, so that a load balancer
 /// sees it before it is turned away.
 const DRAIN_DELAY: Duration = Duration::from_secs(1);
+/// How long giving the database back may take once all requests are answered.
+const END_PATIENCE: Duration = Duration::from_secs(1);
 /// How long to wait before a database that cannot be reached is tried again.
 const START_PAUSE: Duration = Duration::from_millis(500);
 /// Descriptors that are neither connections of clients nor of the pool.
@@ -73,11 +78,19 @@ async fn serve(mut settings: Settings) -> Result<()> {
     };
     tokio::join!(main, admin);
     stop.cancel();
-    let started = start.await.context("starting failed")?;
-    tasks.close();
-    tasks.wait().await;
-    database.close().await;
-    started?;
+    let end = async {
+        let started = start.await.context("starting failed")?;
+        tasks.close();
+        tasks.wait().await;
+        database.close().await;
+        started
+    };
+    // Nobody is waiting for an answer any more, so a database that keeps silent is not waited for.
+    if let Ok(started) = timeout(END_PATIENCE, end).await {
+        started?;
+    } else {
+        tracing::warn!("the database did not let go in time; it will notice by itself");
+    }
     tracing::info!("stopped");
     Ok(())
 }
@@ -164,7 +177,9 @@ impl Start {
     ) -> Result<()> {
         let mut waiting = false;
         let (first_admin, cursor) = loop {
-            match self.attempt().await {
+            let attempt = shutdown.draining().run_until_cancelled(self.attempt());
+            let Some(outcome) = attempt.await else { return Ok(()) };
+            match outcome {
                 Ok(done) => break done,
                 Err(error) if is_passing(&error) => {
                     if !std::mem::replace(&mut waiting, true) {

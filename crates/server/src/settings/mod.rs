@@ -64,15 +64,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Puts the port that the system assigned in the place of port 0, also in the URLs that were derived from it.
+    /// Puts the port that the system assigned in the place of port 0, also in the URL that was derived from it.
     pub fn listening_on(&mut self, port: u16) {
         let before = sections::listening_url(self.server.host, self.server.port);
-        let after = sections::listening_url(self.server.host, port);
         self.server.port = port;
-        for url in [&mut self.server.public_url, &mut self.auth.issuer] {
-            if *url == before {
-                url.clone_from(&after);
-            }
+        if self.server.public_url == before {
+            self.server.public_url = sections::listening_url(self.server.host, port);
         }
     }
 }
@@ -112,7 +109,9 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, Faults> {
 fn settings(environment: Environment, reader: &mut Reader) -> Result<Settings, Refused> {
     let server = sections::server(reader);
     let database = sections::database(environment, reader);
-    let public_url = server.as_ref().ok().map(|server| server.public_url.as_str());
+    let given = reader.text("server.public_url").is_some();
+    let public_url =
+        server.as_ref().ok().filter(|_| given).map(|server| server.public_url.as_str());
     let auth = sections::auth(environment, public_url, reader);
     let password = sections::password(reader);
     let log = sections::log(reader);

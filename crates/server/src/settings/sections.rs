@@ -256,6 +256,11 @@ fn database_url(environment: Environment, text: &str) -> Result<SecretString, Ob
     Ok(text.into())
 }
 
+/// The issuer where nobody chose one. It does not hold the port, so that instances on several ports
+/// accept each other's tokens.
+const DEFAULT_ISSUER: &str = "doorward";
+
+/// `public_url` is the one that was given, if any, and not one that was derived.
 pub(super) fn auth(
     environment: Environment,
     public_url: Option<&str>,
@@ -291,7 +296,7 @@ pub(super) fn auth(
     }
     Ok(Auth {
         secret: secret?,
-        issuer: issuer?.or(public_url.map(ToOwned::to_owned)).ok_or(Refused)?,
+        issuer: issuer?.unwrap_or_else(|| public_url.unwrap_or(DEFAULT_ISSUER).to_owned()),
         audience: audience?,
         signing_algorithm: signing_algorithm?,
         access_token_ttl: access_token_ttl?,

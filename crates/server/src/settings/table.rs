@@ -100,7 +100,7 @@ impl Setting {
 pub const TABLE: &[Setting] = &[
     Setting::text("server.host", "IP address to listen on"),
     Setting::number("server.port", 0, 65_535, "Port to listen on; 0 takes any free one"),
-    Setting::text("server.public_url", "Absolute URL by which people reach the service; links and the token issuer come from it")
+    Setting::text("server.public_url", "Absolute URL by which people reach the service; links come from it")
         .optional("`http://` with host and port"),
     Setting::text("server.admin_addr", "Second address, `IP:port`, that serves health alone, away from the public one").optional("none"),
     Setting::list("server.trusted_proxies", "Addresses or networks of the proxies whose `X-Forwarded-For` is believed"),
@@ -117,7 +117,7 @@ pub const TABLE: &[Setting] = &[
     Setting::text("auth.secret", "At least 32 bytes, the same on all instances; protects signing keys and refresh tokens")
         .secret()
         .optional("made once in development; required in production"),
-    Setting::text("auth.issuer", "Issuer (`iss`) of access tokens").optional("`server.public_url`"),
+    Setting::text("auth.issuer", "Issuer (`iss`) of access tokens").optional("`server.public_url` if that is set, otherwise `doorward`"),
     Setting::text("auth.audience", "Audience (`aud`) of access tokens"),
     Setting::choice("auth.signing_algorithm", &["EdDSA", "ES256", "RS256"], "Algorithm of new signing keys"),
     Setting::number("auth.access_token_ttl_seconds", 1, 86_400, "Life of an access token"),

@@ -370,7 +370,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(settings.server.request_timeout, Duration::from_secs(30));
     assert_eq!(settings.database.url.expose_secret(), "sqlite://data/doorward.db");
     assert!(settings.database.migrate_on_start);
-    assert_eq!(settings.auth.issuer, settings.server.public_url);
+    assert_eq!(settings.auth.issuer, "doorward");
     assert_eq!(settings.auth.access_token_ttl, Duration::from_mins(15));
     assert!(settings.auth.hash_concurrency >= 1);
     assert_eq!(settings.password.min_length, 15);
@@ -421,7 +421,11 @@ fn later_layers_win_and_each_value_knows_its_own() {
         // A built-in development.toml still lies over the operator's default.toml.
         ("log.format", "pretty", "development.toml (built in)"),
         ("server.host", "127.0.0.1", "default.toml (built in)"),
-        ("auth.issuer", "http://127.0.0.1:6", "derived: `server.public_url`"),
+        (
+            "auth.issuer",
+            "doorward",
+            "derived: `server.public_url` if that is set, otherwise `doorward`",
+        ),
         ("server.admin_addr", "(unset)", "not given"),
         ("APP_ENV", "development", "default"),
     ];
@@ -515,7 +519,7 @@ fn the_port_that_the_system_assigned_takes_the_place_of_zero() {
     derived.listening_on(4711);
     assert_eq!(derived.server.port, 4711);
     assert_eq!(derived.server.public_url, "http://127.0.0.1:4711");
-    assert_eq!(derived.auth.issuer, "http://127.0.0.1:4711");
+    assert_eq!(derived.auth.issuer, "doorward");
 
     let mut inputs = set("server.port", "0");
     inputs.overrides.push(("server.public_url".into(), "https://example.org".into()));

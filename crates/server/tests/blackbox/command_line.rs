@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     api::{Person, Tokens},
-    support::{SECRET, Server, folder, free_port, run},
+    support::{PATIENCE, SECRET, Server, folder, free_port, run, until},
 };
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn production_starts_only_with_a_secret_and_a_migrated_database() {
 
         assert_eq!(run(folder.path(), &settings, &["migrate"], "").await.code, 0);
         let server = Server::launch(folder.path(), &settings).await;
-        crate::support::until("the server is ready", crate::support::PATIENCE, async || {
+        until("the server is ready", PATIENCE, async || {
             (server.api().get("/health/ready").await.status == 200).then_some(())
         })
         .await;
@@ -202,6 +202,6 @@ async fn openapi_prints_the_document() {
     assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
     assert!(document["paths"]["/api/v1/auth/login"]["post"].is_object());
     let server = Server::start(folder.path(), &[]).await;
-    let served = server.api().get("/openapi.json").await.expect(200);
-    assert_eq!(served["paths"], document["paths"]);
+    let live = server.api().get("/openapi.json").await.expect(200);
+    assert_eq!(live["paths"], document["paths"]);
 }

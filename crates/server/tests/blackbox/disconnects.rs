@@ -1,4 +1,4 @@
-//! Clients that hang up in the middle of writes leave nothing half done.
+//! Clients that hang up in the middle of requests leave nothing half done.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -29,9 +29,13 @@ async fn hang_up(server: SocketAddr, octets: Vec<u8>, sent: usize, wait: Duratio
     }
 }
 
-/// Writes of every kind, in any order; each victim bears most of them.
-fn writes(newcomers: &[Person], victims: &[(Person, Tokens)], random: &mut Random) -> Vec<Vec<u8>> {
-    let mut writes: Vec<_> = newcomers
+/// Requests of every kind, in any order; each victim bears most of them.
+fn requests(
+    newcomers: &[Person],
+    victims: &[(Person, Tokens)],
+    random: &mut Random,
+) -> Vec<Vec<u8>> {
+    let mut requests: Vec<_> = newcomers
         .iter()
         .map(|person| request("POST", "/api/v1/users", None, &sign_up_body(person)))
         .collect();
@@ -40,26 +44,32 @@ fn writes(newcomers: &[Person], victims: &[(Person, Tokens)], random: &mut Rando
         let refresh = json!({ "refresh_token": tokens.refresh });
         let change = json!({ "current_password": person.password, "new_password": NEW_PASSWORD });
         let name = json!({ "name": "Somebody Else" });
-        writes.push(request("POST", "/api/v1/auth/login", None, &sign_in_body(person)));
-        writes.push(request("POST", "/api/v1/auth/refresh", None, &refresh));
-        writes.push(request("POST", "/api/v1/auth/refresh", None, &refresh));
-        writes.push(request("PATCH", "/api/v1/users/me", access, &name));
-        writes.push(request("PUT", "/api/v1/users/me/password", access, &change));
-        writes.push(request("DELETE", "/api/v1/users/me/sessions", access, &Value::Null));
+        requests.push(request("POST", "/api/v1/auth/login", None, &sign_in_body(person)));
+        requests.push(request("POST", "/api/v1/auth/refresh", None, &refresh));
+        requests.push(request("POST", "/api/v1/auth/refresh", None, &refresh));
+        // The quickest writes are the likeliest to be met within their transaction.
+        for _ in 0..20 {
+            requests.push(request("PATCH", "/api/v1/users/me", access, &name));
+        }
+        requests.push(request("PUT", "/api/v1/users/me/password", access, &change));
+        requests.push(request("DELETE", "/api/v1/users/me/sessions", access, &Value::Null));
+        // What is read is not carried on with when nobody waits for it.
+        requests.push(request("GET", "/api/v1/users/me", access, &Value::Null));
+        requests.push(request("GET", "/api/v1/users/me/sessions", access, &Value::Null));
         let last = if number % 2 == 0 {
             request("POST", "/api/v1/auth/logout", access, &Value::Null)
         } else {
             request("DELETE", "/api/v1/users/me", access, &json!({ "password": person.password }))
         };
-        writes.push(last);
+        requests.push(last);
     }
-    random.shuffle(&mut writes);
-    writes
+    random.shuffle(&mut requests);
+    requests
 }
 
-async fn suffer(server: SocketAddr, writes: Vec<Vec<u8>>, random: &mut Random) {
+async fn suffer(server: SocketAddr, requests: Vec<Vec<u8>>, random: &mut Random) {
     let mut clients = JoinSet::new();
-    for octets in writes {
+    for octets in requests {
         if clients.len() == CLIENTS {
             clients.join_next().await;
         }
@@ -68,7 +78,9 @@ async fn suffer(server: SocketAddr, writes: Vec<Vec<u8>>, random: &mut Random) {
         let length = octets.len();
         let sent =
             if partial { usize::try_from(random.below(length as u64)).unwrap() } else { length };
-        let wait = Duration::from_micros(random.below(60_000));
+        // Any time, from a statement's to a hash's, is as likely.
+        let magnitude = random.below(17);
+        let wait = Duration::from_micros(random.below(1 << magnitude));
         let rude = random.below(2) == 0;
         clients.spawn(hang_up(server, octets, sent, wait, rude));
     }
@@ -128,7 +140,7 @@ async fn clients_that_hang_up_leave_no_transaction_and_no_half_done_work() {
         ("APP_AUTH_HASH_QUEUE_TIMEOUT_SECONDS", "60".to_owned()),
     ];
     let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let server = Server::start(folder.path(), &settings).await;
+    let mut server = Server::start(folder.path(), &settings).await;
     let api = server.api();
     let mut victims = JoinSet::new();
     for person in crowd("victim", VICTIMS) {
@@ -141,9 +153,9 @@ async fn clients_that_hang_up_leave_no_transaction_and_no_half_done_work() {
     let victims = victims.join_all().await;
     let newcomers = crowd("newcomer", 100);
     let mut random = Random::new();
-    let writes = writes(&newcomers, &victims, &mut random);
-    assert!(writes.len() >= 300);
-    suffer(server.address, writes, &mut random).await;
+    let requests = requests(&newcomers, &victims, &mut random);
+    assert!(requests.len() >= 300);
+    suffer(server.address, requests, &mut random).await;
 
     // Whoever queues for hashing is served in order, so this one comes after all that were cut off.
     api.sign_up(&Person::new("last in the queue")).await.expect(201);
@@ -164,12 +176,12 @@ async fn clients_that_hang_up_leave_no_transaction_and_no_half_done_work() {
     let store = database.store().await;
     assert_eq!(store.inconsistencies().await.expect("readable"), Vec::<String>::new());
     store.close().await;
+    server.program.kill();
     let log = server.program.log();
     let troubles: Vec<_> = log
         .lines()
         .filter(|line| line.contains("25P02") || line.contains(" ERROR ") || line.contains("panic"))
         .collect();
     assert_eq!(troubles, Vec::<&str>::new());
-    drop(server);
     database.drop().await;
 }

@@ -12,6 +12,7 @@ mod instances;
 mod journey;
 mod overload;
 mod protocol;
+mod readme;
 mod secrecy;
 mod shutdown;
 mod start;

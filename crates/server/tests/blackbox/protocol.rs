@@ -6,11 +6,11 @@ use serde_json::json;
 
 use crate::{
     support::{Server, folder},
-    wire::{Wire, request},
+    wire::{Reply, Wire, request},
 };
 
 /// Sends everything before it reads anything, as a simple client does.
-async fn exchange(server: &Server, bytes: impl AsRef<[u8]>) -> crate::wire::Reply {
+async fn exchange(server: &Server, bytes: impl AsRef<[u8]>) -> Reply {
     let mut wire = Wire::connect(server.address).await;
     wire.send(bytes).await;
     wire.reply().await
@@ -133,20 +133,19 @@ async fn http_1_0_needs_no_host_and_pipelined_requests_are_answered_in_order() {
     old.end().await;
 
     let mut pipeline = Wire::connect(server.address).await;
-    let mut bytes = String::new();
-    for number in 0..20 {
+    let numbered = |number| {
         let body = "{\"email\":7}";
         let id = format!("Host: a\r\nX-Request-Id: pipelined-{number}\r\n");
-        bytes += &if number % 2 == 0 {
-            format!("GET /health/live HTTP/1.1\r\n{id}\r\n")
-        } else {
-            format!(
-                "POST /api/v1/users HTTP/1.1\r\n{id}Content-Type: application/json\r\n\
-                 Content-Length: {}\r\n\r\n{body}",
-                body.len()
-            )
-        };
-    }
+        if number % 2 == 0 {
+            return format!("GET /health/live HTTP/1.1\r\n{id}\r\n");
+        }
+        format!(
+            "POST /api/v1/users HTTP/1.1\r\n{id}Content-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let bytes: String = (0..20).map(numbered).collect();
     pipeline.send(bytes).await;
     for number in 0..20 {
         let reply = pipeline.reply().await;

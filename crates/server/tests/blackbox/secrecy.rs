@@ -44,7 +44,7 @@ async fn nothing_leaks(database: Option<&str>) {
     let folder = folder();
     let mut settings = vec![("APP_AUTH_SECRET", SECRET), ("APP_LOG_FILTER", "trace")];
     settings.extend(database.map(|url| ("APP_DATABASE_URL", url)));
-    let server = Server::start(folder.path(), &settings).await;
+    let mut server = Server::start(folder.path(), &settings).await;
     let api = server.api();
     let Secrets { person, new_password, tokens } = travel(&api, "Secretive Sally").await;
     let mut secrets = blunder(&server, &api).await;
@@ -57,6 +57,7 @@ async fn nothing_leaks(database: Option<&str>) {
     secrets.push(shown.expect("the first start shows a password").trim().to_owned());
     secrets.extend(["$argon2id$".to_owned(), "eyJ".to_owned(), "dwr_".to_owned()]);
 
+    server.program.kill();
     let log = server.program.log();
     assert!(log.contains("sqlx::query") && log.contains("user deleted"), "all is logged");
     let mut leaks = Vec::new();

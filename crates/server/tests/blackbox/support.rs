@@ -246,7 +246,7 @@ fn announced(printed: &str) -> Option<SocketAddr> {
     Some(address.parse().expect("the banner shows where the server listens"))
 }
 
-/// Numbers that differ from run to run (SplitMix64), to try another order and timing each time.
+/// Numbers that differ from run to run (`SplitMix64`), to try another order and timing each time.
 pub struct Random(u64);
 
 impl Random {

@@ -49,11 +49,8 @@ impl Wire {
     }
 
     async fn read_some(&mut self) -> usize {
-        let mut piece = [0; 16 * 1024];
-        let count = timeout(PATIENCE, self.stream.read(&mut piece)).await.expect("an answer");
-        let count = count.expect("the answer can be read to its end");
-        self.received.extend_from_slice(&piece[..count]);
-        count
+        let read = timeout(PATIENCE, self.stream.read_buf(&mut self.received)).await;
+        read.expect("an answer").expect("the answer can be read to its end")
     }
 
     /// Reads up to and including `end`, which must come.
@@ -91,13 +88,9 @@ impl Wire {
 
     /// Waits for the server to end the connection, which must bring nothing more.
     pub async fn end(mut self) {
-        loop {
-            let mut piece = [0; 1024];
-            match timeout(PATIENCE, self.stream.read(&mut piece)).await.expect("an end") {
-                Ok(0) | Err(_) => break,
-                Ok(count) => self.received.extend_from_slice(&piece[..count]),
-            }
-        }
+        let rest = self.stream.read_to_end(&mut self.received);
+        // A reset is an end as well.
+        let _ = timeout(PATIENCE, rest).await.expect("an end");
         assert_eq!(String::from_utf8_lossy(&self.received), "");
     }
 }
