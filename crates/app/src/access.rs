@@ -37,7 +37,13 @@ pub enum AuthenticateError {
 /// # Errors
 /// When the token is not valid, or its session was revoked.
 pub fn authenticate(ctx: &Ctx, token: &str) -> Result<Actor, AuthenticateError> {
-    let claims = ctx.signer.access_verify(token, ctx.clock.now())?;
+    let now = ctx.clock.now();
+    let claims = ctx.signer.access_verify(token, now)?;
+    // A token may bear the longer life of an earlier setting. It ends after the present one all the
+    // same, because its session's revocation is remembered for no longer than that.
+    if now >= claims.issued_at + ctx.policy.access_ttl {
+        return Err(TokenError::Expired.into());
+    }
     if ctx.revocations.contains(claims.session_id) {
         return Err(AuthenticateError::Revoked);
     }

@@ -4,6 +4,9 @@ use doorward_domain::ports::StoreError;
 
 use crate::Ctx;
 
+/// How much is forgotten at once, so that others get their turn in between.
+const BATCH: u32 = 1000;
+
 /// Forgets what is over: expired sessions, and revocations whose access tokens have all expired.
 ///
 /// # Errors
@@ -11,11 +14,13 @@ use crate::Ctx;
 pub async fn prune(ctx: &Ctx) -> Result<(), StoreError> {
     let now = ctx.clock.now();
     ctx.revocations.forget_expired(now);
-    let mut work = ctx.store.begin().await?;
-    let rows = work.sessions_prune(now).await?;
-    work.commit().await?;
-    if rows > 0 {
+    loop {
+        let mut work = ctx.store.begin().await?;
+        let rows = work.sessions_prune(now, BATCH).await?;
+        work.commit().await?;
+        if rows == 0 {
+            return Ok(());
+        }
         tracing::debug!(rows, "expired sessions and revocations pruned");
     }
-    Ok(())
 }

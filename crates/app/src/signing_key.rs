@@ -8,9 +8,13 @@ use time::Duration;
 
 use crate::{Ctx, Failure, failure::failed_from_ports};
 
-/// How long anybody may keep the published keys without asking again. A new key is published for
-/// this long before it signs.
-pub const PUBLICATION_LEAD: Duration = Duration::seconds(600);
+/// How long anybody may keep the published keys without asking again.
+pub const PUBLIC_KEYS_MAX_AGE: Duration = Duration::minutes(10);
+
+/// A new key is published for this long before it signs: until every copy of the keys without it has
+/// been given up. The minute on top is for the time in which instances take the key up, and for what
+/// their clocks differ.
+pub const PUBLICATION_LEAD: Duration = Duration::minutes(11);
 
 #[derive(Debug, thiserror::Error)]
 pub enum SigningKeyError {

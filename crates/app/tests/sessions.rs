@@ -55,6 +55,23 @@ async fn what_is_not_an_access_token_opens_nothing() {
     world.assert_consistent().await;
 }
 
+/// A revocation is remembered for one life of an access token. A token from before that life was
+/// shortened must not outlast it.
+#[tokio::test]
+async fn an_access_token_ends_after_the_present_life_whatever_it_says() {
+    let mut world = World::default();
+    world.ctx.policy.access_ttl = Duration::hours(1);
+    world.registered("ada@example.com").await;
+    let (tokens, _) = world.signed_in("ada@example.com").await;
+    world.ctx.policy.access_ttl = Duration::minutes(5);
+    world.clock.advance(Duration::minutes(5) - Duration::SECOND);
+    assert!(authenticate(&world, &tokens).is_ok());
+    world.clock.advance(Duration::SECOND);
+    let refused = authenticate(&world, &tokens);
+    assert_eq!(refused, Err(AuthenticateError::Token(TokenError::Expired)));
+    world.assert_consistent().await;
+}
+
 #[tokio::test]
 async fn an_access_token_is_refused_at_the_moment_it_expires() {
     let world = World::default();

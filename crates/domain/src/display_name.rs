@@ -1,14 +1,17 @@
 //! The name under which a person is shown.
 
+use icu_properties::{
+    CodePointMapData, CodePointSetData,
+    props::{DefaultIgnorableCodePoint, GeneralCategory},
+};
 use unicode_normalization::UnicodeNormalization;
-use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 /// Longest name in code points.
 const MAX_CHARACTERS: usize = 100;
 
-/// A person's name as shown to others: 1 to 100 code points of printable text in NFC, without
-/// white space at either end. Characters that hide text or turn its direction are refused, because
-/// the name appears in mails and in other people's pages.
+/// A person's name as shown to others: 1 to 100 code points of printable text in NFC, at least one of
+/// them visible, without white space at either end. Characters that hide text or turn its direction
+/// are refused, because the name appears in mails and in other people's pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DisplayName(String);
 
@@ -42,7 +45,7 @@ impl DisplayName {
         if name.chars().count() > MAX_CHARACTERS {
             return Err(DisplayNameError::TooLong);
         }
-        if name.chars().any(is_unprintable) {
+        if name.chars().any(is_unprintable) || !name.chars().any(is_visible) {
             return Err(DisplayNameError::Unprintable);
         }
         Ok(Self(name))
@@ -54,21 +57,41 @@ impl DisplayName {
     }
 }
 
-/// Whether a character shows nothing of its own or changes how its neighbours are shown. The zero
-/// width joiners are let through: emoji and several scripts are written with them.
+fn category(c: char) -> GeneralCategory {
+    CodePointMapData::<GeneralCategory>::new().get(c)
+}
+
+/// The zero width joiners, with which emoji and several scripts are written, and the selectors between
+/// the plain and the coloured form of an emoji. They show nothing alone.
+const fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}')
+}
+
+/// Whether a character shows nothing of its own or changes how its neighbours are shown.
 pub(crate) fn is_unprintable(c: char) -> bool {
-    match c {
-        '\u{200c}' | '\u{200d}' => false,
-        c => matches!(
-            c.general_category(),
-            GeneralCategory::Control
-                | GeneralCategory::Format
-                | GeneralCategory::LineSeparator
-                | GeneralCategory::ParagraphSeparator
-                | GeneralCategory::Surrogate
-                | GeneralCategory::PrivateUse
-        ),
-    }
+    let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c);
+    let invisible = matches!(
+        category(c),
+        GeneralCategory::Control
+            | GeneralCategory::Format
+            | GeneralCategory::LineSeparator
+            | GeneralCategory::ParagraphSeparator
+            | GeneralCategory::Surrogate
+            | GeneralCategory::PrivateUse
+    );
+    (ignorable || invisible) && !is_joiner(c)
+}
+
+/// Whether a character can be seen when it stands alone.
+fn is_visible(c: char) -> bool {
+    let is_mark = matches!(
+        category(c),
+        GeneralCategory::NonspacingMark
+            | GeneralCategory::SpacingMark
+            | GeneralCategory::EnclosingMark
+    );
+    // The blank of Braille is a symbol that looks like a space.
+    !c.is_whitespace() && !is_mark && !is_joiner(c) && c != '\u{2800}'
 }
 
 #[cfg(test)]
@@ -88,6 +111,12 @@ mod tests {
             ("A\u{200b}da", DisplayNameError::Unprintable),
             ("Ada\u{2028}", DisplayNameError::Unprintable),
             ("Ada\u{feff}x", DisplayNameError::Unprintable),
+            ("\u{200d}", DisplayNameError::Unprintable),
+            ("\u{fe0f}", DisplayNameError::Unprintable),
+            ("\u{3164}", DisplayNameError::Unprintable),
+            ("\u{115f}", DisplayNameError::Unprintable),
+            ("\u{2800}", DisplayNameError::Unprintable),
+            ("\u{301}", DisplayNameError::Unprintable),
         ];
         for (text, error) in cases {
             // `trim` takes a trailing line separator away, so it is wrapped to stay in the middle.
@@ -104,6 +133,7 @@ mod tests {
             ("Jose\u{301}", "Jos\u{e9}"),
             ("山田 太郎", "山田 太郎"),
             ("👩\u{200d}🚀", "👩\u{200d}🚀"),
+            ("Ada ❤\u{fe0f}", "Ada ❤\u{fe0f}"),
             ("O'Neil <b>", "O'Neil <b>"),
         ] {
             assert_eq!(DisplayName::parse(text).unwrap().as_str(), name);

@@ -127,6 +127,10 @@ fn is_dot_atom(local: &str) -> bool {
 }
 
 fn canonical_domain(domain: &str) -> Result<String, EmailError> {
+    // UTS #46 drops what cannot be seen; in the address as it is shown it would still stand.
+    if domain.chars().any(crate::display_name::is_unprintable) {
+        return Err(EmailError::Domain);
+    }
     let ascii = idna::domain_to_ascii_strict(domain).map_err(|_| EmailError::Domain)?;
     let last = ascii.rsplit('.').next().unwrap_or_default();
     let labels = ascii.split('.').count();
@@ -179,6 +183,10 @@ mod tests {
             ("a@exam ple.com", EmailError::Domain),
             ("a@example.com\0", EmailError::Domain),
             ("a@xn--a.com", EmailError::Domain),
+            ("a@exam\u{200b}ple.com", EmailError::Domain),
+            ("a@exam\u{ad}ple.com", EmailError::Domain),
+            ("a@exam\u{feff}ple.com", EmailError::Domain),
+            ("a\u{3164}@example.com", EmailError::LocalPart),
         ];
         for (text, error) in cases {
             assert_eq!(Email::parse(text).map(|e| e.canonical), Err(error), "{text:?}");

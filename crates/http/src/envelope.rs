@@ -79,9 +79,10 @@ fn take_problem(response: &mut Response) -> Option<Problem> {
 /// Renders a problem and keeps what inner layers said in headers: `Allow`, CORS, rate limits.
 fn render(problem: Problem, inner: &HeaderMap, public_url: &str, id: &RequestId) -> Response {
     let mut response = problem.render(public_url, id.as_str());
+    let own: Vec<HeaderName> = response.headers().keys().cloned().collect();
     for (name, value) in inner {
         let is_about_the_body = [header::CONTENT_TYPE, header::CONTENT_LENGTH].contains(name);
-        if !is_about_the_body && !response.headers().contains_key(name) {
+        if !is_about_the_body && !own.contains(name) {
             response.headers_mut().append(name, value.clone());
         }
     }

@@ -8,6 +8,10 @@ use serde_json::{Map, Value};
 
 use crate::problem::{Code, FieldError, Problem};
 
+/// How many unknown members are listed one by one, so that an answer is not much larger than the
+/// request that asked for it.
+const UNKNOWN_LISTED: usize = 20;
+
 /// What a parser of the domain found wrong, with the word for it that clients switch on.
 pub(crate) trait FieldFault: Display {
     fn code(&self) -> &'static str;
@@ -91,11 +95,15 @@ impl Fields {
 
     /// Gives the finished body, unless anything was wrong or is left over.
     pub fn finish<T>(mut self, body: Option<T>) -> Result<T, Problem> {
-        let unknown: Vec<String> = self.members.keys().cloned().collect();
-        for name in unknown {
-            let pointer = pointer(&name);
-            let detail = "is not a field of this request".to_owned();
-            self.faults.push(FieldError { pointer, code: "unknown_field", detail });
+        let unknown = self.members.keys().take(UNKNOWN_LISTED).map(|name| FieldError {
+            pointer: pointer(name),
+            code: "unknown_field",
+            detail: "is not a field of this request".to_owned(),
+        });
+        self.faults.extend(unknown);
+        if self.members.len() > UNKNOWN_LISTED {
+            let more = self.members.len() - UNKNOWN_LISTED;
+            self.fault::<()>("", "unknown_field", format!("{more} more are not fields of it"));
         }
         match body {
             Some(body) if self.faults.is_empty() => Ok(body),
@@ -127,6 +135,9 @@ impl Fields {
 /// A JSON Pointer to a member of the body (RFC 6901 §3). A name that a client made up is cut, so that
 /// the answer stays small.
 fn pointer(name: &str) -> String {
+    if name.is_empty() {
+        return String::new();
+    }
     let shown: String = name.chars().take(64).collect();
     format!("/{}", shown.replace('~', "~0").replace('/', "~1"))
 }
@@ -168,6 +179,14 @@ mod tests {
             ("/roles", "unknown_field"),
         ];
         assert_eq!(found, expected.map(|(p, c)| (p.to_owned(), c.to_owned())));
+    }
+
+    #[test]
+    fn very_many_unknown_members_are_counted_instead_of_listed() {
+        let members = (0..500).map(|n| (format!("x{n}"), Value::Null)).collect();
+        let found = faults(fields(Value::Object(members)).finish(Some(())));
+        assert_eq!(found.len(), UNKNOWN_LISTED + 1);
+        assert_eq!(found.last().unwrap().0, "");
     }
 
     #[test]

@@ -92,15 +92,14 @@ impl RateLimiter {
         if template.starts_with("/health") {
             return None;
         }
-        let class = if method == Method::POST {
-            match template.rsplit("/api/v1").next().unwrap_or_default() {
-                "/users" => &self.sign_up,
-                "/auth/login" => &self.login,
-                "/auth/refresh" => &self.refresh,
-                _ => &self.other,
-            }
-        } else {
-            &self.other
+        let class = match (method, template.rsplit("/api/v1").next().unwrap_or_default()) {
+            (&Method::POST, "/users") => &self.sign_up,
+            // Whatever checks a password is a place to guess it.
+            (&Method::POST, "/auth/login")
+            | (&Method::PUT, "/users/me/password")
+            | (&Method::DELETE, "/users/me") => &self.login,
+            (&Method::POST, "/auth/refresh") => &self.refresh,
+            _ => &self.other,
         };
         Some(self.count_in(class, client))
     }
@@ -176,6 +175,11 @@ mod tests {
         // Each class counts for itself.
         let client = "192.0.2.1".parse().unwrap();
         assert!(limiter.count(&Method::POST, "/api/v1/users", client).unwrap().is_ok());
+        // Other ways to try a password share the limit of signing in.
+        for (method, path) in [(Method::PUT, "/users/me/password"), (Method::DELETE, "/users/me")] {
+            let template = format!("/api/v1{path}");
+            assert!(limiter.count(&method, &template, client).unwrap().is_err(), "{path}");
+        }
         assert!(limiter.count(&Method::GET, "/health/live", client).is_none());
     }
 

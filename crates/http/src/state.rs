@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use doorward_app::Ctx;
 use ipnet::IpNet;
 
-use crate::{Lifecycle, RateLimits, rate_limit::RateLimiter};
+use crate::{Lifecycle, RateLimits, rate_limit::RateLimiter, routes::DatabaseProbe};
 
 /// What an operator decides about HTTP.
 #[derive(Debug, Clone)]
@@ -31,6 +31,7 @@ pub struct Shared {
     pub(crate) settings: HttpSettings,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) rate_limiter: Option<RateLimiter>,
+    pub(crate) database_probe: DatabaseProbe,
 }
 
 impl HttpState {
@@ -39,7 +40,8 @@ impl HttpState {
     #[must_use]
     pub fn new(ctx: Arc<Ctx>, settings: HttpSettings, lifecycle: Lifecycle) -> Self {
         let rate_limiter = settings.rate_limits.map(RateLimiter::new);
-        Self(Arc::new(Shared { ctx, settings, lifecycle, rate_limiter }))
+        let database_probe = DatabaseProbe::default();
+        Self(Arc::new(Shared { ctx, settings, lifecycle, rate_limiter, database_probe }))
     }
 
     /// Forgets the clients that have not been heard of for a while, so that the rate limiter's memory

@@ -125,7 +125,8 @@ impl CredentialRepository for PostgresUnitOfWork {
         user_id: UserId,
         version: i64,
     ) -> Result<bool, StoreError> {
-        // SHARE is the weakest lock that an update of the row waits for; sign-ins share it.
+        // SHARE is the weakest lock that an update of the row waits for. Whoever asks has the user's
+        // row already, so raising the lock to renew the hash cannot meet another holder.
         let row = self
             .run(async |connection| {
                 sqlx::query!(

@@ -274,20 +274,27 @@ impl SessionRepository for PostgresUnitOfWork {
         Ok(ended.into_iter().map(SessionId::from_uuid).collect())
     }
 
-    async fn sessions_prune(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+    async fn sessions_prune(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
         let forgotten = self
             .run(async |connection| {
                 sqlx::query_scalar!(
                     r#"
                     WITH sessions_over AS (
-                        DELETE FROM sessions WHERE expires_at <= $1 RETURNING id
+                        DELETE FROM sessions WHERE id IN (
+                            SELECT id FROM sessions WHERE expires_at <= $1
+                            LIMIT $2 FOR UPDATE SKIP LOCKED
+                        ) RETURNING id
                     ), revocations_over AS (
-                        DELETE FROM revocations WHERE until <= $1 RETURNING session_id
+                        DELETE FROM revocations WHERE session_id IN (
+                            SELECT session_id FROM revocations WHERE until <= $1
+                            LIMIT $2 FOR UPDATE SKIP LOCKED
+                        ) RETURNING session_id
                     )
                     SELECT (SELECT count(*) FROM sessions_over)
                            + (SELECT count(*) FROM revocations_over) AS "forgotten!"
                     "#,
                     now,
+                    i64::from(limit),
                 )
                 .fetch_one(connection)
                 .await

@@ -16,8 +16,6 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
                 Some(5 | 6) => StoreError::Busy(error.into()),
                 // SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN
                 Some(8 | 10 | 13 | 14) => StoreError::Unavailable(error.into()),
-                // SQLITE_CORRUPT, SQLITE_NOTADB
-                Some(11 | 26) => StoreError::Corrupt { what: "file" },
                 _ => StoreError::Backend(error.into()),
             }
         }

@@ -6,7 +6,7 @@ use sqlx::{
     migrate::{Migrate, Migration, Migrator},
 };
 
-use crate::{error::store_error, pool::SqliteStore};
+use crate::{error::store_error, pool::SqliteStore, unit_of_work::begin_immediate};
 
 /// Where SQLx notes which migrations were applied.
 const TABLE: &str = "_sqlx_migrations";
@@ -38,8 +38,7 @@ impl SqliteStore {
         let migrator = migrator();
         // The write lock keeps other processes out from looking until done. SQLx's own transaction
         // for each migration becomes a savepoint in this one.
-        let mut transaction =
-            self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+        let mut transaction = begin_immediate(self).await?;
         let missing = missing(&mut transaction, &migrator).await?;
         if !missing.is_empty() {
             migrator

@@ -18,10 +18,6 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{error::store_error, unit_of_work::SqliteUnitOfWork};
 
-/// How long a connection waits for another *process* that is writing. Writers of this process wait
-/// in the pool instead, for `acquire_timeout`.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// Where the database is and how it is used.
 #[derive(Debug, Clone)]
 pub struct SqliteSettings {
@@ -30,6 +26,9 @@ pub struct SqliteSettings {
     pub max_connections: u32,
     /// How long a caller waits for a connection before it is told [`StoreError::Busy`].
     pub acquire_timeout: Duration,
+    /// How long a statement waits for another *process* that is writing before it is told
+    /// [`StoreError::Busy`]. Writers of this process wait in the pool instead.
+    pub busy_timeout: Duration,
 }
 
 /// Where the database is.
@@ -75,7 +74,7 @@ impl SqliteStore {
             let problem = format!("the database file {} cannot be made: {error}", path.display());
             StoreError::Unavailable(io::Error::new(error.kind(), problem).into())
         })?;
-        let options = options().filename(path);
+        let options = options(settings).filename(path);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(settings.acquire_timeout)
@@ -123,7 +122,7 @@ impl SqliteStore {
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
-            .connect_with(options().in_memory(true))
+            .connect_with(options(settings).in_memory(true))
             .await
             .map_err(store_error)?;
         Ok(Self {
@@ -135,20 +134,25 @@ impl SqliteStore {
         })
     }
 
-    /// Closes all connections, after those that are in use were given back, and tidies the file up:
-    /// it needs no `-wal` file beside it then.
+    /// Closes all connections, after those that are in use were given back. What stood in the `-wal`
+    /// file is written back first, so that the one file holds everything.
     pub async fn close(&self) {
         self.readers.close().await;
+        let written_back =
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.writer).await;
+        if let Err(error) = written_back {
+            tracing::warn!(%error, "the -wal file could not be written back; keep it with the other");
+        }
         self.writer.close().await;
     }
 }
 
-fn options() -> SqliteConnectOptions {
+fn options(settings: &SqliteSettings) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         // What was acknowledged survives a power cut.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(BUSY_TIMEOUT)
+        .busy_timeout(settings.busy_timeout)
 }
 
 /// Makes the file and its folder, which hold password hashes, for their owner alone. SQLite gives
@@ -203,6 +207,7 @@ mod tests {
             path: SqlitePath::File(home.path().join("doorward.db")),
             max_connections: 1,
             acquire_timeout: Duration::from_secs(5),
+            busy_timeout: Duration::from_secs(5),
         };
         let store = SqliteStore::open(settings).await.unwrap();
         store.writer.execute("CREATE TABLE filler (zeros BLOB)").await.unwrap();

@@ -274,16 +274,26 @@ impl SessionRepository for SqliteUnitOfWork {
         Ok(ended.into_iter().map(SessionId::from_uuid).collect())
     }
 
-    async fn sessions_prune(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+    async fn sessions_prune(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
         let now = to_micros(now);
-        let sessions = sqlx::query!("DELETE FROM sessions WHERE expires_at <= ?1", now)
-            .execute(self.connection())
-            .await
-            .map_err(store_error)?;
-        let revocations = sqlx::query!("DELETE FROM revocations WHERE until <= ?1", now)
-            .execute(self.connection())
-            .await
-            .map_err(store_error)?;
+        let sessions = sqlx::query!(
+            "DELETE FROM sessions
+             WHERE id IN (SELECT id FROM sessions WHERE expires_at <= ?1 LIMIT ?2)",
+            now,
+            limit,
+        )
+        .execute(self.connection())
+        .await
+        .map_err(store_error)?;
+        let revocations = sqlx::query!(
+            "DELETE FROM revocations
+             WHERE seq IN (SELECT seq FROM revocations WHERE until <= ?1 LIMIT ?2)",
+            now,
+            limit,
+        )
+        .execute(self.connection())
+        .await
+        .map_err(store_error)?;
         Ok(sessions.rows_affected() + revocations.rows_affected())
     }
 }

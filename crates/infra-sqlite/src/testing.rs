@@ -35,6 +35,7 @@ impl TestDatabase {
             path: SqlitePath::File(self.path()),
             max_connections: 4,
             acquire_timeout: Duration::from_secs(10),
+            busy_timeout: Duration::from_secs(5),
         };
         SqliteStore::open(settings).await.expect("the test's database can be opened")
     }

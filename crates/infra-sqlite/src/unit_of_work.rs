@@ -23,11 +23,21 @@ pub(crate) struct SqliteUnitOfWork {
     revocations: Arc<Notify>,
 }
 
+/// Begins a transaction that holds the write lock from the beginning. A deferred one would take it at
+/// its first write, and fail there without waiting if somebody else wrote after its first read.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "SQLite's worker thread rolls back a transaction whose caller has gone, see above"
+)]
+pub(crate) async fn begin_immediate(
+    store: &SqliteStore,
+) -> Result<Transaction<'static, Sqlite>, StoreError> {
+    store.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)
+}
+
 impl SqliteUnitOfWork {
     pub(crate) async fn begin(store: &SqliteStore) -> Result<Self, StoreError> {
-        // A deferred transaction would take the write lock at its first write, and fail there
-        // without waiting if somebody else wrote after its first read.
-        let transaction = store.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+        let transaction = begin_immediate(store).await?;
         let revocations = Arc::clone(&store.revocations);
         Ok(Self { transaction, revoked: false, revocations })
     }

@@ -111,21 +111,19 @@ pub fn main() -> ExitCode {
 }
 
 fn run(sources: &Sources, command: Command) -> anyhow::Result<()> {
-    if let Command::Config(Config::Table) = command {
-        commands::print(&settings::markdown_table());
-        return Ok(());
-    }
-    let loaded = load(sources)?;
     match command {
-        Command::Serve => serve::run(loaded.settings),
-        Command::Migrate => commands::migrate(&loaded.settings),
+        Command::Serve => serve::run(load(sources)?.settings),
+        Command::Migrate => commands::migrate(&load(sources)?.settings),
         Command::Admin(Admin::Create { email, name, password_stdin: _ }) => {
-            commands::create_admin(&loaded.settings, &email, &name)
+            commands::create_admin(&load(sources)?.settings, &email, &name)
         }
-        Command::HealthCheck => commands::health_check(&loaded.settings),
+        Command::HealthCheck => commands::health_check(&load(sources)?.settings),
         Command::Openapi => commands::openapi(),
-        Command::Config(Config::Check { json }) => commands::show(&loaded.effective, json),
-        Command::Config(Config::Table) => Ok(()),
+        Command::Config(Config::Check { json }) => commands::show(&load(sources)?.effective, json),
+        Command::Config(Config::Table) => {
+            commands::print(&settings::markdown_table());
+            Ok(())
+        }
     }
 }
 

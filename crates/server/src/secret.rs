@@ -4,15 +4,14 @@ use std::{
     fmt::Write as _,
     fs,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use anyhow::{Context, Result, ensure};
 use doorward_domain::ports::Entropy;
-use doorward_infra_sqlite::SqlitePath;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{settings::Settings, wiring::sqlite_path};
+use crate::settings::{DatabaseUrl, Settings};
 
 const FILE_NAME: &str = "doorward.secret";
 
@@ -22,11 +21,11 @@ pub(crate) fn of(settings: &Settings, entropy: &dyn Entropy) -> Result<SecretStr
     if let Some(secret) = &settings.auth.secret {
         return Ok(secret.clone());
     }
-    match sqlite_path(settings.database.url.expose_secret()) {
+    match &settings.database.url {
         // What is signed or encrypted with it is gone with the database.
-        Some(SqlitePath::Memory) => Ok(random(entropy)),
-        Some(SqlitePath::File(database)) => kept_at(&database.with_file_name(FILE_NAME), entropy),
-        None => kept_at(&PathBuf::from("data").join(FILE_NAME), entropy),
+        DatabaseUrl::SqliteMemory => Ok(random(entropy)),
+        DatabaseUrl::SqliteFile(database) => kept_at(&database.with_file_name(FILE_NAME), entropy),
+        DatabaseUrl::Postgres(_) => kept_at(&Path::new("data").join(FILE_NAME), entropy),
     }
 }
 

@@ -1,11 +1,11 @@
 //! Joining the adapters to the application by what the settings say.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use doorward_app::{Ctx, Policy, revocation::RevocationList};
 use doorward_domain::{
-    PasswordPolicy, SigningAlgorithm,
+    PasswordPolicy,
     ports::{Entropy, Store},
     refresh::RefreshPolicy,
 };
@@ -15,12 +15,12 @@ use doorward_infra_crypto::{
 };
 use doorward_infra_postgres::{PostgresSettings, PostgresStore};
 use doorward_infra_sqlite::{SqlitePath, SqliteSettings, SqliteStore};
-use secrecy::ExposeSecret;
+use secrecy::SecretString;
 
 use crate::{
     commands::refuse_pending,
     secret,
-    settings::{self, Settings},
+    settings::{self, DatabaseUrl, Settings},
 };
 
 /// The database that the settings name. Nothing outside of this file asks which kind it is.
@@ -36,16 +36,23 @@ impl Database {
     /// # Errors
     /// When the file cannot be opened or made, or the URL cannot be read.
     pub async fn open(settings: &settings::Database) -> Result<Self> {
-        if let Some(path) = sqlite_path(settings.url.expose_secret()) {
-            let store = SqliteStore::open(SqliteSettings {
-                path,
-                max_connections: settings.max_connections,
-                acquire_timeout: settings.acquire_timeout,
-            });
-            return Ok(Self::Sqlite(Arc::new(store.await.context("cannot open the database")?)));
-        }
+        let path = match &settings.url {
+            DatabaseUrl::SqliteMemory => SqlitePath::Memory,
+            DatabaseUrl::SqliteFile(path) => SqlitePath::File(path.clone()),
+            DatabaseUrl::Postgres(url) => return Self::connect(url, settings).await,
+        };
+        let store = SqliteStore::open(SqliteSettings {
+            path,
+            max_connections: settings.max_connections,
+            acquire_timeout: settings.acquire_timeout,
+            busy_timeout: settings.statement_timeout,
+        });
+        Ok(Self::Sqlite(Arc::new(store.await.context("cannot open the database")?)))
+    }
+
+    async fn connect(url: &SecretString, settings: &settings::Database) -> Result<Self> {
         let store = PostgresStore::connect(PostgresSettings {
-            url: settings.url.clone(),
+            url: url.clone(),
             max_connections: settings.max_connections,
             min_connections: settings.min_connections,
             acquire_timeout: settings.acquire_timeout,
@@ -101,17 +108,6 @@ impl Database {
     }
 }
 
-/// The file that a SQLite URL names; `None` for another kind of database.
-pub(crate) fn sqlite_path(url: &str) -> Option<SqlitePath> {
-    let rest = url.strip_prefix("sqlite:")?;
-    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let path = path.strip_prefix("//").unwrap_or(path);
-    let in_memory = path == ":memory:"
-        || form_urlencoded::parse(query.as_bytes())
-            .any(|(name, value)| name == "mode" && value == "memory");
-    Some(if in_memory { SqlitePath::Memory } else { SqlitePath::File(PathBuf::from(path)) })
-}
-
 /// Everything a use case needs, made of the real adapters.
 ///
 /// # Errors
@@ -155,26 +151,6 @@ fn policy(settings: &Settings) -> Result<Policy> {
             grace: auth.refresh_grace.try_into()?,
         },
         access_ttl: auth.access_token_ttl.try_into()?,
-        signing_algorithm: match auth.signing_algorithm {
-            settings::SigningAlgorithm::EdDsa => SigningAlgorithm::EdDsa,
-            settings::SigningAlgorithm::Es256 => SigningAlgorithm::Es256,
-            settings::SigningAlgorithm::Rs256 => SigningAlgorithm::Rs256,
-        },
+        signing_algorithm: auth.signing_algorithm,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sqlite_url_names_a_file_or_memory() {
-        let file = |path: &str| Some(SqlitePath::File(PathBuf::from(path)));
-        assert_eq!(sqlite_path("sqlite://data/doorward.db"), file("data/doorward.db"));
-        assert_eq!(sqlite_path("sqlite:data/doorward.db?mode=rwc"), file("data/doorward.db"));
-        assert_eq!(sqlite_path("sqlite:///var/lib/doorward.db"), file("/var/lib/doorward.db"));
-        assert_eq!(sqlite_path("sqlite::memory:"), Some(SqlitePath::Memory));
-        assert_eq!(sqlite_path("sqlite://x?mode=memory"), Some(SqlitePath::Memory));
-        assert_eq!(sqlite_path("postgres://localhost/doorward"), None);
-    }
 }

@@ -130,7 +130,7 @@ mock! {
         async fn session_rotate(&mut self, id: SessionId, from: Generation, now: Timestamp, expires_at: Timestamp) -> Result<bool, StoreError>;
         async fn session_revoke(&mut self, id: SessionId, user_id: UserId, cause: RevocationCause, now: Timestamp, until: Timestamp) -> Result<bool, StoreError>;
         async fn sessions_revoke(&mut self, user_id: UserId, except: Option<SessionId>, cause: RevocationCause, now: Timestamp, until: Timestamp) -> Result<Vec<SessionId>, StoreError>;
-        async fn sessions_prune(&mut self, now: Timestamp) -> Result<u64, StoreError>;
+        async fn sessions_prune(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
     }
     #[async_trait]
     impl SigningKeyRepository for UnitOfWork {

@@ -202,8 +202,9 @@ pub trait SessionRepository: Send {
         until: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError>;
 
-    /// Forgets sessions and revocations that were over before `now`, and says how many.
-    async fn sessions_prune(&mut self, now: Timestamp) -> Result<u64, StoreError>;
+    /// Forgets sessions and revocations that are over at `now`, at most `limit` of each, and says how
+    /// many. Rows that another unit of work holds are left for the next time.
+    async fn sessions_prune(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
 }
 
 /// Reads signing keys.

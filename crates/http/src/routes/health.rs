@@ -3,8 +3,13 @@
 use std::time::Duration;
 
 use axum::{Json, extract::State, http::StatusCode};
+use doorward_domain::ports::Store;
 use serde::Serialize;
 use serde_json::json;
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
 use utoipa::ToSchema;
 
 use crate::{
@@ -16,7 +21,9 @@ use crate::{
 /// The tag of these operations in the document.
 const TAG: &str = "health";
 /// A dependency that has not answered after this long is down.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(3);
+/// For how long an answer of a dependency stands.
+const FRESH_FOR: Duration = Duration::from_millis(100);
 
 /// The server can do its work.
 #[derive(Serialize, ToSchema)]
@@ -51,20 +58,39 @@ pub(crate) struct Checks {
 
 const OK: &str = "ok";
 
+/// Asks the database for a sign of life, once for all who want to know at about the same time: probes are not
+/// limited, so they must not cost a query each.
+#[derive(Default)]
+pub(crate) struct DatabaseProbe(Mutex<Option<(Instant, &'static str)>>);
+
+impl DatabaseProbe {
+    async fn state(&self, store: &dyn Store) -> &'static str {
+        let mut latest = self.0.lock().await;
+        if let Some((at, state)) = *latest
+            && at.elapsed() < FRESH_FOR
+        {
+            return state;
+        }
+        let state = match timeout(PATIENCE, store.ping()).await {
+            Ok(Ok(())) => OK,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the database gives no sign of life");
+                "unavailable"
+            }
+            Err(_) => "no answer in time",
+        };
+        *latest = Some((Instant::now(), state));
+        state
+    }
+}
+
 async fn check(http: &HttpState) -> Result<Checks, Problem> {
     let server = match http.lifecycle.stage() {
         Stage::Starting => "starting",
         Stage::Serving => OK,
         Stage::Draining => "shutting down",
     };
-    let database = match tokio::time::timeout(PATIENCE, http.ctx.store.ping()).await {
-        Ok(Ok(())) => OK,
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "the database gives no sign of life");
-            "unavailable"
-        }
-        Err(_) => "no answer in time",
-    };
+    let database = http.database_probe.state(http.ctx.store.as_ref()).await;
     let revocations =
         if http.ctx.revocations.is_fresh(http.ctx.clock.now()) { OK } else { "stale" };
     let checks = Checks { server, database, revocations };

@@ -7,6 +7,8 @@ mod health;
 mod keys;
 mod session;
 
+pub(crate) use health::DatabaseProbe;
+
 use axum::{Router, http::HeaderValue, middleware};
 use http::{HeaderName, Method, header};
 use tower_http::{

@@ -72,6 +72,7 @@ async fn a_database_in_memory_survives_callers_that_give_up() {
         path: SqlitePath::Memory,
         max_connections: 4,
         acquire_timeout: Duration::from_secs(10),
+        busy_timeout: Duration::from_secs(5),
     })
     .await
     .unwrap();

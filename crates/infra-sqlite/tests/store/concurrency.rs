@@ -64,6 +64,7 @@ async fn who_waits_too_long_is_told_busy() {
         path: SqlitePath::File(database.path()),
         max_connections: 1,
         acquire_timeout: Duration::from_millis(100),
+        busy_timeout: Duration::from_secs(5),
     })
     .await
     .unwrap();

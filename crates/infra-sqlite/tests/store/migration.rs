@@ -14,6 +14,7 @@ async fn of_two_processes_that_start_at_once_one_migrates() {
         path: SqlitePath::File(home.path().join("doorward.db")),
         max_connections: 2,
         acquire_timeout: Duration::from_secs(5),
+        busy_timeout: Duration::from_secs(5),
     };
     let (one, other) =
         tokio::join!(SqliteStore::open(settings.clone()), SqliteStore::open(settings));

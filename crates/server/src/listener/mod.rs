@@ -70,7 +70,7 @@ impl Default for Limits {
             keep_alive: Duration::from_secs(75),
             write_stall: Duration::from_secs(30),
             linger: Duration::from_secs(3),
-            head_bytes: 64 * 1024,
+            head_bytes: 16 * 1024,
             drain_delay: Duration::ZERO,
             grace: Duration::from_secs(10),
         }

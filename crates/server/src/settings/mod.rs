@@ -24,7 +24,7 @@ pub use effective::{Effective, report};
 pub use fault::Faults;
 pub use inputs::Inputs;
 pub use sections::{
-    Auth, Bootstrap, Cors, Database, Log, LogFormat, Password, RateLimit, Server, SigningAlgorithm,
+    Auth, Bootstrap, Cors, Database, DatabaseUrl, Log, LogFormat, Password, RateLimit, Server,
 };
 pub use table::markdown_table;
 

@@ -4,9 +4,11 @@ use std::{
     collections::HashSet,
     net::{IpAddr, SocketAddr},
     num::NonZeroU32,
+    path::PathBuf,
     time::Duration,
 };
 
+use doorward_domain::SigningAlgorithm;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
@@ -41,8 +43,7 @@ pub struct Server {
 /// The database and its pool.
 #[derive(Debug, Clone)]
 pub struct Database {
-    /// `sqlite:…`, `postgres://…` or `postgresql://…`; it may hold a password.
-    pub url: SecretString,
+    pub url: DatabaseUrl,
     pub max_connections: u32,
     /// At most `max_connections`.
     pub min_connections: u32,
@@ -51,12 +52,15 @@ pub struct Database {
     pub migrate_on_start: bool,
 }
 
-/// The algorithm of newly made signing keys (RFC 7518, RFC 8037).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SigningAlgorithm {
-    EdDsa,
-    Es256,
-    Rs256,
+/// Which database there is, and where.
+#[derive(Debug, Clone)]
+pub enum DatabaseUrl {
+    /// SQLite, gone when the process ends; development only.
+    SqliteMemory,
+    /// SQLite in this file; a relative path counts from the working folder.
+    SqliteFile(PathBuf),
+    /// `postgres://…` or `postgresql://…`; it may hold a password.
+    Postgres(SecretString),
 }
 
 /// Sessions, tokens and password hashing.
@@ -226,7 +230,7 @@ pub(super) fn database(environment: Environment, reader: &mut Reader) -> Result<
 }
 
 /// Accepts the URLs that an adapter understands. Nothing of the URL is quoted, because it may hold a password.
-fn database_url(environment: Environment, text: &str) -> Result<SecretString, Objection> {
+fn database_url(environment: Environment, text: &str) -> Result<DatabaseUrl, Objection> {
     let accepted = "give sqlite://path or postgres://user:password@host/database";
     if let Some(file) = text.strip_prefix("sqlite:") {
         let (path, query) = file.split_once('?').unwrap_or((file, ""));
@@ -234,26 +238,28 @@ fn database_url(environment: Environment, text: &str) -> Result<SecretString, Ob
         let in_memory = path == ":memory:"
             || form_urlencoded::parse(query.as_bytes())
                 .any(|(name, value)| name == "mode" && value == "memory");
-        if in_memory && environment == Environment::Production {
-            return Err(Objection::new(
+        match (in_memory, environment) {
+            (true, Environment::Production) => Err(Objection::new(
                 "a database in memory forgets everybody when the server stops",
                 "give a file or PostgreSQL in production",
-            ));
-        }
-        if path.is_empty() && !in_memory {
-            return Err(Objection::new("names no file", "give one, as sqlite://data/doorward.db"));
+            )),
+            (true, Environment::Development) => Ok(DatabaseUrl::SqliteMemory),
+            (false, _) if path.is_empty() => {
+                Err(Objection::new("names no file", "give one, as sqlite://data/doorward.db"))
+            }
+            (false, _) => Ok(DatabaseUrl::SqliteFile(path.into())),
         }
     } else if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        Url::parse(text).map_err(|error| {
-            Objection::new(
+        match Url::parse(text) {
+            Ok(_) => Ok(DatabaseUrl::Postgres(text.into())),
+            Err(error) => Err(Objection::new(
                 format!("is no URL: {error}"),
                 "write special characters of user and password as %40 for @, %2F for /",
-            )
-        })?;
+            )),
+        }
     } else {
-        return Err(Objection::new("begins with no known kind of database", accepted));
+        Err(Objection::new("begins with no known kind of database", accepted))
     }
-    Ok(text.into())
 }
 
 /// The issuer where nobody chose one. It does not hold the port, so that instances on several ports

@@ -110,9 +110,9 @@ pub const TABLE: &[Setting] = &[
     Setting::text("database.url", "`sqlite://path` (relative to the working folder) or `postgres://user:password@host/database`")
         .secret(),
     Setting::number("database.max_connections", 1, 10_000, "Connections in the pool at most"),
-    Setting::number("database.min_connections", 0, 10_000, "Connections kept open; at most `database.max_connections`"),
+    Setting::number("database.min_connections", 0, 10_000, "Connections kept open, PostgreSQL only; at most `database.max_connections`"),
     Setting::number("database.acquire_timeout_seconds", 1, 300, "Time to wait for a connection before answering 503"),
-    Setting::number("database.statement_timeout_seconds", 1, 3_600, "Time that one statement may run"),
+    Setting::number("database.statement_timeout_seconds", 1, 3_600, "Time that one statement may run; on SQLite, wait for another process"),
     Setting::switch("database.migrate_on_start", "Apply outstanding migrations at start; otherwise run `doorward migrate`"),
     Setting::text("auth.secret", "At least 32 bytes, the same on all instances; protects signing keys and refresh tokens")
         .secret()
@@ -135,7 +135,7 @@ pub const TABLE: &[Setting] = &[
     Setting::switch("bootstrap.admin", "Make an administrator on the first start and print its password; refused in production"),
     Setting::switch("rate_limit.enabled", "Limit requests per client address"),
     Setting::number("rate_limit.sign_up_per_minute", 1, 1_000_000, "Sign-ups per address"),
-    Setting::number("rate_limit.login_per_minute", 1, 1_000_000, "Sign-ins per address"),
+    Setting::number("rate_limit.login_per_minute", 1, 1_000_000, "Sign-ins, and other requests that check a password, per address"),
     Setting::number("rate_limit.refresh_per_minute", 1, 1_000_000, "Refreshes per address"),
     Setting::number("rate_limit.other_per_minute", 1, 1_000_000, "Every other request per address"),
 ];

@@ -8,8 +8,10 @@ use std::{
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
+use doorward_domain::SigningAlgorithm;
+
 use super::{
-    Environment, Faults, Inputs, Loaded, LogFormat, SigningAlgorithm, load, markdown_table, report,
+    DatabaseUrl, Environment, Faults, Inputs, Loaded, LogFormat, load, markdown_table, report,
     table::{Kind, Setting, TABLE},
 };
 
@@ -153,7 +155,7 @@ fn production_refuses_what_is_unsafe() {
 fn development_accepts_a_database_in_memory_and_no_secret() {
     let inputs = environment(&[("APP_DATABASE_URL", "sqlite::memory:"), ("APP_AUTH_SECRET", "")]);
     let settings = loaded(&inputs).settings;
-    assert_eq!(settings.database.url.expose_secret(), "sqlite::memory:");
+    assert!(matches!(settings.database.url, DatabaseUrl::SqliteMemory));
     assert!(settings.auth.secret.is_none());
 }
 
@@ -253,6 +255,34 @@ fn a_folder_without_settings_is_a_fault_however_it_was_named() {
         );
     }
     assert!(faults(&environment(&[("APP_CONFIG_DIR", "")])).is_empty());
+}
+
+fn file_of(url: &DatabaseUrl) -> Option<&str> {
+    match url {
+        DatabaseUrl::SqliteFile(path) => path.to_str(),
+        DatabaseUrl::SqliteMemory | DatabaseUrl::Postgres(_) => None,
+    }
+}
+
+#[test]
+fn a_url_names_a_file_memory_or_a_server() {
+    let url = |text: &str| loaded(&set("database.url", text)).settings.database.url;
+    for (text, file) in [
+        ("sqlite://data/doorward.db", "data/doorward.db"),
+        ("sqlite:data/doorward.db?mode=rwc", "data/doorward.db"),
+        ("sqlite:///var/lib/doorward.db", "/var/lib/doorward.db"),
+    ] {
+        assert_eq!(file_of(&url(text)), Some(file));
+    }
+    for text in ["sqlite::memory:", "sqlite://:memory:", "sqlite://x?mode=memory"] {
+        assert!(matches!(url(text), DatabaseUrl::SqliteMemory), "{text}");
+    }
+    for text in ["postgres://localhost/doorward", "postgresql://u:p@h:5432/d"] {
+        assert!(
+            matches!(url(text), DatabaseUrl::Postgres(url) if url.expose_secret() == text),
+            "{text}"
+        );
+    }
 }
 
 #[test]
@@ -368,7 +398,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(settings.server.admin_addr, None);
     assert!(settings.server.trusted_proxies.is_empty());
     assert_eq!(settings.server.request_timeout, Duration::from_secs(30));
-    assert_eq!(settings.database.url.expose_secret(), "sqlite://data/doorward.db");
+    assert_eq!(file_of(&settings.database.url), Some("data/doorward.db"));
     assert!(settings.database.migrate_on_start);
     assert_eq!(settings.auth.issuer, "doorward");
     assert_eq!(settings.auth.access_token_ttl, Duration::from_mins(15));

@@ -149,7 +149,11 @@ async fn a_database_that_is_down_is_waited_for() {
     gateway.close().await;
     api.me(&tokens.access).await.expect_problem(503, "unavailable");
     assert_eq!(api.get("/health/live").await.status, 200);
-    let problem = api.get("/health/ready").await.expect_problem(503, "unavailable");
+    let problem = until("readiness notices", PATIENCE, async || {
+        let answer = api.get("/health/ready").await;
+        (answer.status != 200).then(|| answer.expect_problem(503, "unavailable"))
+    })
+    .await;
     assert_eq!(problem["checks"]["server"], "ok");
     assert_ne!(problem["checks"]["database"], "ok");
 

@@ -157,6 +157,7 @@ async fn nothing_acknowledged_is_lost_by_kill_nine() {
         path: SqlitePath::File(folder.path().join("data/doorward.db")),
         max_connections: 1,
         acquire_timeout: PATIENCE,
+        busy_timeout: Duration::from_secs(5),
     });
     let store = store.await.expect("the file can be opened beside the server");
     assert_eq!(store.inconsistencies().await.expect("readable"), Vec::<String>::new());

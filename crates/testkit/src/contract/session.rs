@@ -237,24 +237,35 @@ pub async fn pruning_forgets_what_is_over_and_nothing_else(store: Arc<dyn Store>
     work.session_revoke(long.id, ada.id, cause, NOW, UNTIL).await.unwrap();
     work.commit().await.unwrap();
 
-    let prune = |now| {
+    let prune = |now, limit| {
         let store = Arc::clone(&store);
         async move {
             let mut work = begin(&store).await;
-            let rows = work.sessions_prune(now).await.unwrap();
+            let rows = work.sessions_prune(now, limit).await.unwrap();
             work.commit().await.unwrap();
             rows
         }
     };
-    assert_eq!(prune(UNTIL - Duration::MICROSECOND).await, 0);
+    assert_eq!(prune(UNTIL - Duration::MICROSECOND, 10).await, 0);
     // At `UNTIL` the short session and the revocation are over; the revoked session is kept until it
     // would have expired, because a reused token of it must still be recognised.
-    assert_eq!(prune(UNTIL).await, 2);
+    assert_eq!(prune(UNTIL, 10).await, 2);
     assert_eq!(store.session_by_id(short.id).await.unwrap(), None);
     let (kept, _) = store.session_by_id(long.id).await.unwrap().unwrap();
     assert_eq!(kept.revoked, Some(cause));
     let (told, _) = store.revocations_since(FeedCursor::default()).await.unwrap();
     assert_eq!(told, []);
+}
+
+pub async fn pruning_takes_no_more_at_once_than_told(store: Arc<dyn Store>) {
+    let ada = add_user(&store, 1, "ada@example.com").await;
+    add_sessions(&store, &ada, &[10, 11, 12, 13, 14]).await;
+    let end = session(10, &ada).expires_at;
+    for expected in [2, 2, 1, 0] {
+        let mut work = begin(&store).await;
+        assert_eq!(work.sessions_prune(end, 2).await.unwrap(), expected);
+        work.commit().await.unwrap();
+    }
 }
 
 fn ids(sessions: &[Session]) -> Vec<SessionId> {

@@ -200,11 +200,15 @@ impl SessionRepository for MemoryUnitOfWork {
         Ok(ids)
     }
 
-    async fn sessions_prune(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+    async fn sessions_prune(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
         let count = |state: &State| state.sessions.len() + state.revocations.len();
         let before = count(&self.state);
-        self.state.sessions.retain(|_, session| now < session.expires_at);
-        self.state.revocations.retain(|(_, revocation)| now < revocation.until);
+        let mut left = limit;
+        let mut goes = |over: bool| over && left.checked_sub(1).map(|rest| left = rest).is_some();
+        self.state.sessions.retain(|_, session| !goes(session.expires_at <= now));
+        let mut left = limit;
+        let mut goes = |over: bool| over && left.checked_sub(1).map(|rest| left = rest).is_some();
+        self.state.revocations.retain(|(_, revocation)| !goes(revocation.until <= now));
         Ok((before - count(&self.state)) as u64)
     }
 }
