@@ -3,7 +3,7 @@
 //!
 //! A handler extracts, makes a command of domain values, calls one use case and maps the result to a
 //! view. Everything that all requests share (request ids, limits, deadlines, errors as problems,
-//! headers, the log line) happens in one place, the [`envelope`].
+//! headers, the log line) happens in one place, `envelope`.
 
 mod bearer;
 mod body_drain;

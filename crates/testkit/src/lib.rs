@@ -3,7 +3,7 @@
 //! - Fakes, for most tests: [`FixedClock`], [`CountingEntropy`], [`PlainHasher`], [`PlainSigner`],
 //!   [`MemoryStore`]. They are deterministic: the same test makes the same ids, times and tokens.
 //! - [`World`]: a whole application context made of them.
-//! - [`mock`] (feature `mockall`): doubles that assert which calls are made.
+//! - `mock` (feature `mockall`): doubles that assert which calls are made.
 //! - [`contract`]: one suite of cases for all stores; [`store_contract!`] makes the tests.
 
 mod ambient;
