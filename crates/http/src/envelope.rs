@@ -62,6 +62,21 @@ pub(crate) async fn envelope(
     .await
 }
 
+/// The answer to a request that never got as far as the router, for instance because its head could
+/// not be read.
+#[must_use]
+pub fn refusal(
+    status: StatusCode,
+    detail: &'static str,
+    public_url: &str,
+    id: &RequestId,
+) -> Response {
+    let problem = Problem::for_status(status).with_detail(detail);
+    let mut response = problem.render(public_url, id.as_str());
+    write_headers(response.headers_mut(), id, true);
+    response
+}
+
 fn template(request: &Request) -> &str {
     request.extensions().get::<MatchedPath>().map_or(NO_ROUTE, MatchedPath::as_str)
 }
@@ -89,7 +104,7 @@ fn render(problem: Problem, inner: &HeaderMap, public_url: &str, id: &RequestId)
     response
 }
 
-pub(crate) fn write_headers(headers: &mut HeaderMap, id: &RequestId, is_api: bool) {
+fn write_headers(headers: &mut HeaderMap, id: &RequestId, is_api: bool) {
     const DEFAULTS: [(HeaderName, HeaderValue); 3] = [
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),

@@ -23,6 +23,7 @@ mod routes;
 mod state;
 mod uncompressed;
 
+pub use envelope::refusal;
 pub use lifecycle::Lifecycle;
 pub use openapi::document;
 pub use rate_limit::RateLimits;

@@ -61,7 +61,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
         || (media_type.starts_with("application/") && media_type.ends_with("+json"));
     let is_utf8 = parts.all(|parameter| match parameter.split_once('=') {
         Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
-            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+            ["utf-8", "utf8"].contains(&&*value.trim().trim_matches('"').to_ascii_lowercase())
         }
         _ => true,
     });

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use doorward_app::{account::Register, bootstrap};
 use doorward_domain::{DisplayName, Email, Password};
 
@@ -124,15 +124,4 @@ pub(crate) fn show(effective: &[Effective], json: bool) -> Result<()> {
         print(&report(effective));
     }
     Ok(())
-}
-
-/// Refuses to go on with a database that lacks migrations.
-pub(crate) fn refuse_pending(pending: &[String]) -> Result<()> {
-    if pending.is_empty() {
-        return Ok(());
-    }
-    bail!(
-        "the database lacks {}: run `doorward migrate` first, or set database.migrate_on_start",
-        pending.join(", ")
-    )
 }

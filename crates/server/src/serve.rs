@@ -9,7 +9,7 @@ use doorward_domain::{
     DisplayName, Email,
     ports::{FeedCursor, StoreError},
 };
-use doorward_http::{HttpSettings, HttpState, Lifecycle, RateLimits, RequestId, problem};
+use doorward_http::{HttpSettings, HttpState, Lifecycle, RateLimits, RequestId};
 use doorward_infra_crypto::{SystemClock, SystemEntropy};
 use tokio::{
     net::TcpListener,
@@ -134,7 +134,7 @@ fn refusals(public_url: String) -> Refusals {
             detail,
             "request refused"
         );
-        problem::response_for_status(status, detail, &public_url, &id)
+        doorward_http::refusal(status, detail, &public_url, &id)
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use doorward_app::{Ctx, Policy, revocation::RevocationList};
 use doorward_domain::{
     PasswordPolicy,
@@ -18,7 +18,6 @@ use doorward_infra_sqlite::{SqlitePath, SqliteSettings, SqliteStore};
 use secrecy::SecretString;
 
 use crate::{
-    commands::refuse_pending,
     secret,
     settings::{self, DatabaseUrl, Settings},
 };
@@ -96,7 +95,12 @@ impl Database {
             Self::Postgres(store) => store.pending().await.context("cannot read the migrations")?,
             Self::Sqlite(store) => store.pending().await.context("cannot read the migrations")?,
         };
-        refuse_pending(&pending)
+        ensure!(
+            pending.is_empty(),
+            "the database lacks {}: run `doorward migrate` first, or set database.migrate_on_start",
+            pending.join(", ")
+        );
+        Ok(())
     }
 
     /// Gives all connections back. A SQLite file is tidied up.

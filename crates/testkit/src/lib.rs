@@ -4,10 +4,12 @@
 //!   [`MemoryStore`]. They are deterministic: the same test makes the same ids, times and tokens.
 //! - [`World`]: a whole application context made of them.
 //! - `mock` (feature `mockall`): doubles that assert which calls are made.
+//! - [`fixture`]: rows, and futures that are given up half-way, for the adapters' own tests.
 //! - [`contract`]: one suite of cases for all stores; [`store_contract!`] makes the tests.
 
 mod ambient;
 pub mod contract;
+pub mod fixture;
 mod hasher;
 mod memory;
 #[cfg(feature = "mockall")]

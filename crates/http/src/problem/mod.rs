@@ -22,8 +22,6 @@ use utoipa::ToSchema;
 pub use code::Code;
 pub(crate) use page::page;
 
-use crate::RequestId;
-
 /// What went wrong with a request, as its client is told, and, for the log only, why.
 #[derive(Debug, Clone)]
 pub struct Problem(Box<Details>);
@@ -227,21 +225,6 @@ impl IntoResponse for Problem {
         response.extensions_mut().insert(self);
         response
     }
-}
-
-/// The answer to a request that never got as far as the router, for instance because its head could
-/// not be read.
-#[must_use]
-pub fn response_for_status(
-    status: StatusCode,
-    detail: &'static str,
-    public_url: &str,
-    id: &RequestId,
-) -> Response {
-    let problem = Problem::for_status(status).with_detail(detail);
-    let mut response = problem.render(public_url, id.as_str());
-    crate::envelope::write_headers(response.headers_mut(), id, true);
-    response
 }
 
 pub(crate) fn whole_seconds(wait: Duration) -> u64 {

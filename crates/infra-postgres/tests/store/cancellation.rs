@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use crate::fixture::{NOW, give_up_after, hash, register, user};
 use doorward_domain::ports::{Store, StoreError, UserQueries};
 use doorward_infra_postgres::testing::TestDatabase;
+use doorward_testkit::fixture::{NOW, give_up_after, hash, register, user};
 use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;

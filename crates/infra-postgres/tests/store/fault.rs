@@ -2,9 +2,9 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crate::fixture::{register, user};
 use doorward_domain::ports::{Store, StoreError, UserQueries};
 use doorward_infra_postgres::{PostgresSettings, PostgresStore, testing::TestDatabase};
+use doorward_testkit::fixture::{register, user};
 use secrecy::SecretString;
 use sqlx::{Connection, PgConnection};
 use tokio::{

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::fixture::{LATER, NOW, register, session, sign_in, user};
 use doorward_domain::{
     Session, SessionId, User,
     ports::{FeedCursor, RevocationFeed, Store, UnitOfWork},
     session::RevocationCause,
 };
 use doorward_infra_postgres::{PostgresStore, testing::TestDatabase};
+use doorward_testkit::fixture::{LATER, NOW, register, session, sign_in, user};
 use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, sleep, timeout};
 

@@ -4,5 +4,4 @@ mod cancellation;
 mod contract;
 mod fault;
 mod feed;
-mod fixture;
 mod migration;

@@ -1,7 +1,7 @@
 //! Bringing the tables up to date.
 
-use crate::fixture::{register, user};
 use doorward_infra_postgres::{MigrateError, testing::TestDatabase};
+use doorward_testkit::fixture::{register, user};
 use sqlx::{Connection, Executor, PgConnection};
 
 #[tokio::test]

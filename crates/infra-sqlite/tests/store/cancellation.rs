@@ -7,7 +7,7 @@ use doorward_infra_sqlite::{SqlitePath, SqliteSettings, SqliteStore, testing::Te
 use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 
-use crate::fixture::{give_up_after, register, user};
+use doorward_testkit::fixture::{give_up_after, register, user};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_unit_of_work_may_be_dropped_at_any_point() {

@@ -6,7 +6,7 @@ use doorward_domain::ports::{Store, StoreError, UserQueries};
 use doorward_infra_sqlite::{SqlitePath, SqliteSettings, SqliteStore, testing::TestDatabase};
 use tokio::time::timeout;
 
-use crate::fixture::{register, user};
+use doorward_testkit::fixture::{register, user};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_writers_wait_for_each_other() {

@@ -9,7 +9,7 @@ use doorward_domain::{
 use doorward_infra_sqlite::{SqliteStore, testing::TestDatabase};
 use tokio::time::timeout;
 
-use crate::fixture::{LATER, NOW, register, session, sign_in, user};
+use doorward_testkit::fixture::{LATER, NOW, register, session, sign_in, user};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use doorward_domain::ports::StoreError;
 use doorward_infra_sqlite::{SqlitePath, SqliteSettings, SqliteStore};
 
-use crate::fixture::{register, user};
+use doorward_testkit::fixture::{register, user};
 
 fn settings(path: PathBuf) -> SqliteSettings {
     SqliteSettings {

@@ -5,5 +5,4 @@ mod concurrency;
 mod contract;
 mod feed;
 mod file;
-mod fixture;
 mod migration;

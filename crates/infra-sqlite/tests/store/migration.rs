@@ -5,7 +5,7 @@ use doorward_infra_sqlite::{MigrateError, SqlitePath, SqliteSettings, SqliteStor
 use sqlx::{Connection, Executor, SqliteConnection};
 use std::time::Duration;
 
-use crate::fixture::{register, user};
+use doorward_testkit::fixture::{register, user};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_processes_that_start_at_once_one_migrates() {

@@ -1,4 +1,6 @@
-//! Rows for the tests.
+//! Rows for the adapters' own tests, and futures that are given up half-way.
+
+#![expect(clippy::missing_panics_doc, reason = "what it makes is constant and valid")]
 
 use std::{
     future::Future,
@@ -63,8 +65,8 @@ pub async fn sign_in(store: &dyn Store, session: &Session) -> Result<(), StoreEr
 
 /// A future that is dropped when it has been polled so many times without being ready.
 pub struct GivenUp<F> {
-    pub future: Option<Pin<Box<F>>>,
-    pub polls: usize,
+    future: Option<Pin<Box<F>>>,
+    polls: usize,
 }
 
 impl<F: Future> Future for GivenUp<F> {
