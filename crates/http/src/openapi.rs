@@ -6,7 +6,8 @@ use utoipa::{
     openapi::{
         Components, ContentBuilder, HeaderBuilder, OpenApi, Ref, RefOr, ResponseBuilder,
         path::{Operation, PathItem},
-        schema::{ObjectBuilder, Type},
+        request_body::RequestBody,
+        schema::{AdditionalProperties, ObjectBuilder, Schema, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
         server::Server,
         tag::TagBuilder,
@@ -55,12 +56,28 @@ pub fn document(public_url: &str) -> OpenApi {
     components.add_security_scheme("bearer", SecurityScheme::Http(scheme.build()));
     components.schemas.insert(ProblemView::name().into(), ProblemView::schema());
     components.schemas.insert(FieldError::name().into(), FieldError::schema());
+    let mut bodies = Vec::new();
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
             complete(path, operation);
+            bodies.extend(operation.request_body.as_ref().and_then(schema_name));
+        }
+    }
+    for (name, schema) in &mut components.schemas {
+        if let (true, RefOr::T(Schema::Object(object))) = (bodies.contains(name), schema) {
+            let closed = AdditionalProperties::FreeForm(false);
+            object.additional_properties = Some(Box::new(closed));
         }
     }
     document
+}
+
+/// The name of the schema that a request body follows.
+fn schema_name(body: &RefOr<RequestBody>) -> Option<String> {
+    let RefOr::T(body) = body else { return None };
+    let RefOr::T(content) = body.content.get("application/json")? else { return None };
+    let Some(RefOr::Ref(reference)) = &content.schema else { return None };
+    reference.ref_location.rsplit('/').next().map(str::to_owned)
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

@@ -82,7 +82,7 @@ pub(crate) struct RegisterBody {
     #[schema(value_type = String, format = "email", max_length = 254, example = "ada@example.com")]
     email: Email,
     /// 15 to 256 characters unless the operator chose another minimum; any characters; not guessable.
-    #[schema(value_type = String, format = "password", max_length = 256, example = "correct horse battery staple")]
+    #[schema(value_type = String, format = "password", min_length = 8, max_length = 256, example = "correct horse battery staple")]
     password: Password,
     /// 1 to 100 printable characters.
     #[schema(value_type = String, min_length = 1, max_length = 100, example = "Ada Lovelace")]
@@ -189,7 +189,7 @@ pub(crate) async fn update_profile(
 #[schema(as = DeleteAccount)]
 pub(crate) struct DeleteBody {
     /// The present password.
-    #[schema(value_type = String, format = "password", max_length = 256, example = "correct horse battery staple")]
+    #[schema(value_type = String, format = "password", min_length = 1, max_length = 256, example = "correct horse battery staple")]
     password: Password,
 }
 
@@ -227,10 +227,10 @@ pub(crate) async fn delete(
 #[derive(ToSchema)]
 #[schema(as = ChangePassword)]
 pub(crate) struct ChangePasswordBody {
-    #[schema(value_type = String, format = "password", max_length = 256, example = "correct horse battery staple")]
+    #[schema(value_type = String, format = "password", min_length = 1, max_length = 256, example = "correct horse battery staple")]
     current_password: Password,
     /// The rules of signing up.
-    #[schema(value_type = String, format = "password", max_length = 256, example = "four other words in a row")]
+    #[schema(value_type = String, format = "password", min_length = 8, max_length = 256, example = "four other words in a row")]
     new_password: Password,
 }
 
