@@ -28,5 +28,10 @@ pub struct Policy {
     pub refresh: RefreshPolicy,
     /// How long an access token lives, unless its session ends before.
     pub access_ttl: Duration,
+    /// How new signing keys sign.
     pub signing_algorithm: SigningAlgorithm,
+    /// How long anybody may keep the published keys without asking again.
+    pub public_keys_max_age: Duration,
+    /// How long a key signs before the next one is made; `None` is until somebody asks for it.
+    pub key_rotation: Option<Duration>,
 }

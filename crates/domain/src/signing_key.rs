@@ -1,5 +1,7 @@
 //! The keys that sign access tokens.
 
+use time::Duration;
+
 use crate::Timestamp;
 
 /// How access tokens are signed (RFC 7518 §3.1, RFC 8037 §3.1).
@@ -44,8 +46,12 @@ pub struct SealedSigningKey {
     pub sealed_private_key: Vec<u8>,
     pub created_at: Timestamp,
     /// It is published from `created_at` on and signs from `activates_at` on, so that whoever caches
-    /// the public keys has it before the first token that needs it.
+    /// the public keys has it before the first token that needs it. See [`key_life`](crate::key_life).
     pub activates_at: Timestamp,
+    /// The longest life that any instance gives to the tokens that it signs with this key, in whole
+    /// seconds. An instance raises it to its own setting before it signs, so changing the setting
+    /// never retires a key before its last token has expired.
+    pub token_life: Duration,
 }
 
 impl std::fmt::Debug for SealedSigningKey {
@@ -56,6 +62,7 @@ impl std::fmt::Debug for SealedSigningKey {
             .field("algorithm", &self.algorithm)
             .field("created_at", &self.created_at)
             .field("activates_at", &self.activates_at)
+            .field("token_life", &self.token_life)
             .finish_non_exhaustive()
     }
 }

@@ -123,7 +123,7 @@ impl AccessTokens {
         if header.typ != TYPE {
             return Err(TokenError::WrongUse);
         }
-        let key = keyring.find(&header.kid).ok_or(TokenError::UnknownKey)?;
+        let key = keyring.find(&header.kid, now).ok_or(TokenError::UnknownKey)?;
         // The key decides about the algorithm; the header may only agree.
         if header.alg != key.algorithm().as_str() {
             return Err(TokenError::Signature);

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use doorward_domain::{PublicKey, SealedSigningKey, SigningAlgorithm, Timestamp, ports::KeyError};
+use doorward_domain::{
+    KeyLife, KeyPlan, KeyState, PublicKey, SealedSigningKey, SigningAlgorithm, Timestamp,
+    key_life::lives, ports::KeyError,
+};
 use jsonwebtoken::DecodingKey;
 
 use crate::{
@@ -16,16 +19,19 @@ const SELF_TEST: &[u8] = b"doorward self-test";
 
 /// A key whose private half was decrypted and that was seen to sign and verify.
 pub(crate) struct AdoptedKey {
-    /// The row it came from, to tell whether a row is new.
-    row: SealedSigningKey,
+    kid: String,
+    generation: i64,
+    algorithm: SigningAlgorithm,
+    /// What it was decrypted from, to tell whether a row is new.
+    sealed: Vec<u8>,
     pair: KeyPair,
     public: PublicKey,
     verifying: DecodingKey,
 }
 
-/// All keys of the installation, oldest first.
+/// All keys of the installation with their lives, oldest first.
 #[derive(Default)]
-pub(crate) struct Keyring(Vec<Arc<AdoptedKey>>);
+pub(crate) struct Keyring(Vec<(Arc<AdoptedKey>, KeyLife)>);
 
 impl Keyring {
     /// The keyring of these rows. Keys that are in this one already are taken over, because
@@ -38,49 +44,49 @@ impl Keyring {
         rows: &[SealedSigningKey],
         sealer: &Sealer,
     ) -> Result<Self, KeyError> {
-        let mut keys = rows
-            .iter()
-            .map(|row| match self.0.iter().find(|key| key.row == *row) {
-                Some(known) => Ok(Arc::clone(known)),
-                None => AdoptedKey::unseal(row, sealer).map(Arc::new),
-            })
-            .collect::<Result<Vec<_>, KeyError>>()?;
-        keys.sort_by_key(|key| key.row.generation);
-        Ok(Self(keys))
+        let mut rows = rows.to_vec();
+        rows.sort_by_key(|row| row.generation);
+        let keys = rows.iter().zip(lives(&rows)).map(|(row, life)| {
+            let key = match self.0.iter().find(|(key, _)| key.is_of(row)) {
+                Some((known, _)) => Arc::clone(known),
+                None => Arc::new(AdoptedKey::unseal(row, sealer)?),
+            };
+            Ok((key, life))
+        });
+        keys.collect::<Result<_, KeyError>>().map(Self)
     }
 
-    /// The key that signs at `at`: of the active ones the newest of `algorithm`, else the newest.
-    ///
-    /// A key counts as active from the second in which it becomes so, because the times in tokens
-    /// have no fractions: a token of that very second would have no key otherwise.
-    pub(crate) fn signing_at(
-        &self,
-        at: Timestamp,
-        algorithm: SigningAlgorithm,
-    ) -> Option<&AdoptedKey> {
-        let active =
-            |key: &&Arc<AdoptedKey>| key.row.activates_at.unix_timestamp() <= at.unix_timestamp();
-        let newest_first = || self.0.iter().rev().filter(active);
-        newest_first()
-            .find(|key| key.row.algorithm == algorithm)
-            .or_else(|| newest_first().next())
-            .map(Arc::as_ref)
+    /// The key that signs at `at`.
+    pub(crate) fn signing_at(&self, at: Timestamp) -> Option<&AdoptedKey> {
+        let mut keys = self.0.iter();
+        let found = keys.find(|(_, life)| life.state_at(at) == KeyState::Active);
+        found.map(|(key, _)| key.as_ref())
     }
 
-    /// The key of this id, active or not: another instance, whose clock is ahead, may use it first.
-    pub(crate) fn find(&self, kid: &str) -> Option<&AdoptedKey> {
-        self.0.iter().find(|key| key.row.kid == kid).map(Arc::as_ref)
+    /// The key of this id, unless it has retired at `now`. It need not be active yet: another
+    /// instance, whose clock is ahead, may use it first.
+    pub(crate) fn find(&self, kid: &str, now: Timestamp) -> Option<&AdoptedKey> {
+        self.present(now).find(|key| key.kid == kid)
     }
 
-    pub(crate) fn public(&self) -> impl Iterator<Item = &PublicKey> {
-        self.0.iter().map(|key| &key.public)
+    pub(crate) fn public(&self, now: Timestamp) -> impl Iterator<Item = &PublicKey> {
+        self.present(now).map(|key| &key.public)
+    }
+
+    pub(crate) fn kids(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(key, _)| key.kid.as_str())
+    }
+
+    fn present(&self, now: Timestamp) -> impl Iterator<Item = &AdoptedKey> {
+        let present =
+            self.0.iter().filter(move |(_, life)| life.state_at(now) != KeyState::Retired);
+        present.map(|(key, _)| key.as_ref())
     }
 }
 
 impl AdoptedKey {
     fn unseal(row: &SealedSigningKey, sealer: &Sealer) -> Result<Self, KeyError> {
-        let binding =
-            Binding { kid: &row.kid, generation: row.generation, algorithm: row.algorithm };
+        let binding = Binding::of(row);
         let der = sealer.open(&row.sealed_private_key, binding)?;
         let pair = KeyPair::from_pkcs8(row.algorithm, &der)
             .map_err(|_| binding.damaged("it is not a private key of its algorithm"))?;
@@ -92,7 +98,15 @@ impl AdoptedKey {
         let verifying = verifying_key(&parameters)
             .map_err(|_| binding.damaged("its public half is not one"))?;
         let public = PublicKey { kid: row.kid.clone(), algorithm: row.algorithm, parameters };
-        let key = Self { row: row.clone(), pair, public, verifying };
+        let key = Self {
+            kid: row.kid.clone(),
+            generation: row.generation,
+            algorithm: row.algorithm,
+            sealed: row.sealed_private_key.clone(),
+            pair,
+            public,
+            verifying,
+        };
         let signature = key.sign(SELF_TEST)?;
         if key.verifies(SELF_TEST, &signature) {
             Ok(key)
@@ -101,26 +115,34 @@ impl AdoptedKey {
         }
     }
 
+    /// Whether this is the key of a row. The times in the row may change.
+    fn is_of(&self, row: &SealedSigningKey) -> bool {
+        self.kid == row.kid
+            && self.generation == row.generation
+            && self.algorithm == row.algorithm
+            && self.sealed == row.sealed_private_key
+    }
+
     pub(crate) fn kid(&self) -> &str {
-        &self.row.kid
+        &self.kid
     }
 
     pub(crate) const fn algorithm(&self) -> SigningAlgorithm {
-        self.row.algorithm
+        self.algorithm
     }
 
     /// Signs; the signature is in unpadded base64url.
     pub(crate) fn sign(&self, message: &[u8]) -> Result<String, KeyError> {
         match self.pair.sign(message) {
             Ok(signature) => Ok(URL_SAFE_NO_PAD.encode(signature)),
-            Err(_) => Err(KeyError::Library(format!("key {} did not sign", self.row.kid))),
+            Err(_) => Err(KeyError::Library(format!("key {} did not sign", self.kid))),
         }
     }
 
     /// Whether this is a signature of `message` by this key and in its one algorithm. What is not
     /// canonical base64url is no signature.
     pub(crate) fn verifies(&self, message: &[u8], signature: &str) -> bool {
-        let algorithm = jose_algorithm(self.row.algorithm);
+        let algorithm = jose_algorithm(self.algorithm);
         jsonwebtoken::crypto::verify(signature, message, &self.verifying, algorithm)
             .unwrap_or(false)
     }
@@ -130,13 +152,8 @@ impl AdoptedKey {
 ///
 /// # Errors
 /// When the cryptographic library fails.
-pub(crate) fn generate(
-    sealer: &Sealer,
-    algorithm: SigningAlgorithm,
-    generation: i64,
-    created_at: Timestamp,
-    activates_at: Timestamp,
-) -> Result<SealedSigningKey, KeyError> {
+pub(crate) fn generate(sealer: &Sealer, plan: KeyPlan) -> Result<SealedSigningKey, KeyError> {
+    let KeyPlan { generation, algorithm, created_at, activates_at, token_life } = plan;
     let failed = |step: &str| {
         KeyError::Library(format!("a new {} key could not be {step}", algorithm.as_str()))
     };
@@ -152,5 +169,20 @@ pub(crate) fn generate(
         sealed_private_key,
         created_at,
         activates_at,
+        token_life,
     })
+}
+
+/// Encrypts the private half of a key anew.
+///
+/// # Errors
+/// When it cannot be decrypted, or the cryptographic library fails.
+pub(crate) fn reseal(
+    sealer: &Sealer,
+    key: &SealedSigningKey,
+) -> Result<SealedSigningKey, KeyError> {
+    let binding = Binding::of(key);
+    let der = sealer.open(&key.sealed_private_key, binding)?;
+    let sealed_private_key = sealer.seal(&der, binding)?;
+    Ok(SealedSigningKey { sealed_private_key, ..key.clone() })
 }

@@ -23,12 +23,18 @@ const TOKEN_LENGTH: usize = PREFIX.len() + ((BODY + MAC) * 4).div_ceil(3);
 /// id, the generation in 8 octets (big endian) and HMAC-SHA256 of both.
 pub(crate) struct RefreshTokens {
     key: hmac::Key,
+    /// They verify what was signed before `auth.secret` was changed.
+    previous: Vec<hmac::Key>,
 }
 
 impl RefreshTokens {
-    pub(crate) fn new(secret: &SecretString) -> Result<Self, KeyError> {
-        let key = derive_key(secret, KeyUse::RefreshToken)?;
-        Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, &*key) })
+    pub(crate) fn new(secret: &SecretString, previous: &[SecretString]) -> Result<Self, KeyError> {
+        let key = |secret| {
+            let key = derive_key(secret, KeyUse::RefreshToken)?;
+            Ok(hmac::Key::new(hmac::HMAC_SHA256, &*key))
+        };
+        let previous = previous.iter().map(key).collect::<Result<_, KeyError>>()?;
+        Ok(Self { key: key(secret)?, previous })
     }
 
     pub(crate) fn sign(&self, session: SessionId, generation: Generation) -> SecretString {
@@ -48,7 +54,10 @@ impl RefreshTokens {
         // This decoder takes the canonical form only: no padding, and no bits set after the end.
         let octets = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?;
         let (body, mac) = octets.split_at_checked(BODY)?;
-        hmac::verify(&self.key, &labelled(body), mac).ok()?;
+        let signed = labelled(body);
+        std::iter::once(&self.key)
+            .chain(&self.previous)
+            .find(|key| hmac::verify(key, &signed, mac).is_ok())?;
         let (session, generation) = body.split_at(SESSION);
         let session = SessionId::from_uuid(Uuid::from_slice(session).ok()?);
         let generation = i64::from_be_bytes(generation.try_into().ok()?);
@@ -70,7 +79,7 @@ mod tests {
     use super::*;
 
     fn tokens() -> RefreshTokens {
-        RefreshTokens::new(&"a secret of thirty-two octets!!!".into()).unwrap()
+        RefreshTokens::new(&"a secret of thirty-two octets!!!".into(), &[]).unwrap()
     }
 
     fn session(number: u128) -> SessionId {
@@ -101,9 +110,21 @@ mod tests {
         assert_eq!(sign(&tokens, 1, 0), sign(&tokens, 1, 0));
         assert_ne!(sign(&tokens, 1, 0), sign(&tokens, 1, 1));
         assert_ne!(sign(&tokens, 1, 0), sign(&tokens, 2, 0));
-        let other = RefreshTokens::new(&"another secret".into()).unwrap();
+        let other = RefreshTokens::new(&"another secret".into(), &[]).unwrap();
         assert_ne!(sign(&tokens, 1, 0), sign(&other, 1, 0));
         assert_eq!(other.verify(&sign(&tokens, 1, 0)), None);
+    }
+
+    #[test]
+    fn tokens_of_a_previous_secret_are_read_and_new_ones_bear_the_present_one() {
+        let (first, second) = ("first secret".into(), "second secret".into());
+        let before = RefreshTokens::new(&first, &[]).unwrap();
+        let after = RefreshTokens::new(&"third secret".into(), &[second, first]).unwrap();
+        let (old, new) = (sign(&before, 1, 5), sign(&after, 1, 5));
+        assert_ne!(old, new);
+        assert_eq!(after.verify(&old), Some((session(1), generation(5))));
+        assert_eq!(after.verify(&new), Some((session(1), generation(5))));
+        assert_eq!(before.verify(&new), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Encrypts private keys for the database.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use doorward_domain::{SigningAlgorithm, ports::KeyError};
+use doorward_domain::{SealedSigningKey, SigningAlgorithm, ports::KeyError};
 use secrecy::{SecretString, zeroize::Zeroizing};
 
 use crate::key_derivation::{KeyUse, derive_key};
@@ -14,6 +14,8 @@ const TAG_LEN: usize = 16;
 /// Seals with AES-256-GCM: the version, a random nonce of 12 octets, the ciphertext, the tag.
 pub(crate) struct Sealer {
     key: RandomizedNonceKey,
+    /// They open what was sealed before `auth.secret` was changed.
+    previous: Vec<RandomizedNonceKey>,
 }
 
 /// The key that something sealed belongs to. It is authenticated along, so that the private key of
@@ -26,11 +28,13 @@ pub(crate) struct Binding<'a> {
 }
 
 impl Sealer {
-    pub(crate) fn new(secret: &SecretString) -> Result<Self, KeyError> {
-        let key = derive_key(secret, KeyUse::Sealing)?;
-        let key = RandomizedNonceKey::new(&AES_256_GCM, &*key)
-            .map_err(|_| KeyError::Library("AES-256-GCM took no key".to_owned()))?;
-        Ok(Self { key })
+    pub(crate) fn new(secret: &SecretString, previous: &[SecretString]) -> Result<Self, KeyError> {
+        let key = |secret| {
+            RandomizedNonceKey::new(&AES_256_GCM, &*derive_key(secret, KeyUse::Sealing)?)
+                .map_err(|_| KeyError::Library("AES-256-GCM took no key".to_owned()))
+        };
+        let previous = previous.iter().map(key).collect::<Result<_, _>>()?;
+        Ok(Self { key: key(secret)?, previous })
     }
 
     /// Encrypts `plaintext`.
@@ -47,7 +51,7 @@ impl Sealer {
         Ok([&[VERSION][..], nonce.as_ref(), &buffer, tag.as_ref()].concat())
     }
 
-    /// Decrypts what [`seal`](Self::seal) made for the same binding.
+    /// Decrypts what [`seal`](Self::seal) made for the same binding, with this secret or a previous one.
     ///
     /// # Errors
     /// [`KeyError::Damaged`] when it has not the form of something sealed;
@@ -67,19 +71,27 @@ impl Sealer {
         if ciphertext.len() < TAG_LEN {
             return Err(binding.damaged("it is cut off"));
         }
-        let mut buffer = Zeroizing::new(ciphertext.to_vec());
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let length = self
-            .key
-            .open_in_place(nonce, binding.associated_data(), &mut buffer)
-            .map_err(|_| KeyError::WrongSecret { kid: binding.kid.to_owned() })?
-            .len();
-        buffer.truncate(length);
-        Ok(buffer)
+        let open = |key: &RandomizedNonceKey| {
+            // An attempt that fails leaves nothing of use in its buffer.
+            let mut buffer = Zeroizing::new(ciphertext.to_vec());
+            let nonce = Nonce::assume_unique_for_key(*nonce);
+            let length =
+                key.open_in_place(nonce, binding.associated_data(), &mut buffer).ok()?.len();
+            buffer.truncate(length);
+            Some(buffer)
+        };
+        std::iter::once(&self.key)
+            .chain(&self.previous)
+            .find_map(open)
+            .ok_or_else(|| KeyError::WrongSecret { kid: binding.kid.to_owned() })
     }
 }
 
-impl Binding<'_> {
+impl<'a> Binding<'a> {
+    pub(crate) fn of(key: &'a SealedSigningKey) -> Self {
+        Self { kid: &key.kid, generation: key.generation, algorithm: key.algorithm }
+    }
+
     /// One text for one binding: neither the label nor a name of an algorithm holds NUL, the
     /// generation has a fixed length, and the kid is the rest.
     fn associated_data(&self) -> Aad<Vec<u8>> {
@@ -102,7 +114,7 @@ mod tests {
         Binding { kid: "the-kid", generation: 7, algorithm: SigningAlgorithm::EdDsa };
 
     fn sealer(secret: &str) -> Sealer {
-        Sealer::new(&secret.into()).unwrap()
+        Sealer::new(&secret.into(), &[]).unwrap()
     }
 
     #[test]
@@ -128,6 +140,18 @@ mod tests {
         let refusal = sealer("two").open(&sealed, BINDING).unwrap_err();
         assert!(matches!(&refusal, KeyError::WrongSecret { kid } if kid == "the-kid"));
         assert!(refusal.to_string().contains("the-kid"));
+    }
+
+    #[test]
+    fn what_a_previous_secret_sealed_opens_and_only_the_present_one_seals() {
+        let both = Sealer::new(&"two".into(), &["zero".into(), "one".into()]).unwrap();
+        let old = sealer("one").seal(b"a private key", BINDING).unwrap();
+        assert_eq!(**both.open(&old, BINDING).unwrap(), *b"a private key");
+        let new = both.seal(b"a private key", BINDING).unwrap();
+        assert_eq!(**sealer("two").open(&new, BINDING).unwrap(), *b"a private key");
+        assert!(sealer("one").open(&new, BINDING).is_err());
+        let foreign = sealer("three").seal(b"a private key", BINDING).unwrap();
+        assert!(matches!(both.open(&foreign, BINDING), Err(KeyError::WrongSecret { .. })));
     }
 
     #[test]

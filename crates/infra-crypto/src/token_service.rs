@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use doorward_domain::{
-    AccessClaims, PublicKey, SealedSigningKey, SessionId, SigningAlgorithm, Timestamp,
+    AccessClaims, KeyPlan, PublicKey, SealedSigningKey, SessionId, Timestamp,
     ports::{KeyError, TokenError, TokenSigner},
     session::Generation,
 };
@@ -27,12 +27,12 @@ pub struct TokenSettings {
     /// `auth.secret`. All keys go back to it, so it must be as hard to guess as a key: at least 32
     /// random octets. Whoever makes the settings sees to that.
     pub secret: SecretString,
+    /// `auth.previous_secrets`. What was made with one of them is still read; nothing new is made.
+    pub previous_secrets: Vec<SecretString>,
     /// The `iss` of access tokens.
     pub issuer: String,
     /// The `aud` of access tokens.
     pub audience: String,
-    /// How new access tokens are signed, as soon as there is an active key of that kind.
-    pub algorithm: SigningAlgorithm,
 }
 
 /// Makes and checks access and refresh tokens.
@@ -41,7 +41,6 @@ pub struct TokenSettings {
 /// `auth.secret`; they come in by [`keys_adopt`](TokenSigner::keys_adopt). Refresh tokens carry a
 /// MAC under another derived key, and need none of them.
 pub struct TokenService {
-    algorithm: SigningAlgorithm,
     sealer: Sealer,
     refresh: RefreshTokens,
     access: AccessTokens,
@@ -59,11 +58,10 @@ impl TokenService {
         // An application that mounts Doorward may have built the JWT library with both of its
         // backends, and then it panics unless one is chosen. If one was chosen already, it stays.
         let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
-        let TokenSettings { secret, issuer, audience, algorithm } = settings;
+        let TokenSettings { secret, previous_secrets, issuer, audience } = settings;
         Ok(Self {
-            algorithm,
-            sealer: Sealer::new(&secret)?,
-            refresh: RefreshTokens::new(&secret)?,
+            sealer: Sealer::new(&secret, &previous_secrets)?,
+            refresh: RefreshTokens::new(&secret, &previous_secrets)?,
             access: AccessTokens { issuer, audience },
             keyring: RwLock::default(),
         })
@@ -75,14 +73,12 @@ impl TokenService {
 }
 
 impl TokenSigner for TokenService {
-    fn key_generate(
-        &self,
-        algorithm: SigningAlgorithm,
-        generation: i64,
-        created_at: Timestamp,
-        activates_at: Timestamp,
-    ) -> Result<SealedSigningKey, KeyError> {
-        keyring::generate(&self.sealer, algorithm, generation, created_at, activates_at)
+    fn key_generate(&self, plan: KeyPlan) -> Result<SealedSigningKey, KeyError> {
+        keyring::generate(&self.sealer, plan)
+    }
+
+    fn key_reseal(&self, key: &SealedSigningKey) -> Result<SealedSigningKey, KeyError> {
+        keyring::reseal(&self.sealer, key)
     }
 
     fn keys_adopt(&self, keys: &[SealedSigningKey]) -> Result<(), KeyError> {
@@ -91,14 +87,13 @@ impl TokenSigner for TokenService {
         Ok(())
     }
 
-    fn keys_public(&self) -> Vec<PublicKey> {
-        self.keyring().public().cloned().collect()
+    fn keys_public(&self, now: Timestamp) -> Vec<PublicKey> {
+        self.keyring().public(now).cloned().collect()
     }
 
     fn access_sign(&self, claims: &AccessClaims) -> Result<SecretString, KeyError> {
         let keyring = self.keyring();
-        let key =
-            keyring.signing_at(claims.issued_at, self.algorithm).ok_or(KeyError::NoActiveKey)?;
+        let key = keyring.signing_at(claims.issued_at).ok_or(KeyError::NoActiveKey)?;
         self.access.sign(key, claims).map(SecretString::from)
     }
 
@@ -117,11 +112,11 @@ impl TokenSigner for TokenService {
 
 impl std::fmt::Debug for TokenService {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let kids: Vec<_> = self.keys_public().into_iter().map(|key| key.kid).collect();
+        let keyring = self.keyring();
+        let kids: Vec<_> = keyring.kids().collect();
         f.debug_struct("TokenService")
             .field("issuer", &self.access.issuer)
             .field("audience", &self.access.audience)
-            .field("algorithm", &self.algorithm)
             .field("kids", &kids)
             .finish_non_exhaustive()
     }

@@ -5,6 +5,7 @@ use doorward_domain::{
     SealedSigningKey, SigningAlgorithm, Timestamp,
     ports::{Constraint, SigningKeyQueries, SigningKeyRepository, StoreError},
 };
+use time::Duration;
 
 use crate::{error::store_error, pool::PostgresStore, unit_of_work::PostgresUnitOfWork};
 
@@ -16,6 +17,7 @@ struct SigningKeyRow {
     sealed_private_key: Vec<u8>,
     created_at: Timestamp,
     activates_at: Timestamp,
+    token_life_seconds: i64,
 }
 
 impl TryFrom<SigningKeyRow> for SealedSigningKey {
@@ -32,6 +34,7 @@ impl TryFrom<SigningKeyRow> for SealedSigningKey {
             sealed_private_key: row.sealed_private_key,
             created_at: row.created_at,
             activates_at: row.activates_at,
+            token_life: Duration::seconds(row.token_life_seconds),
         })
     }
 }
@@ -43,7 +46,8 @@ impl SigningKeyQueries for PostgresStore {
             .read(async |connection| {
                 sqlx::query_as!(
                     SigningKeyRow,
-                    "SELECT kid, generation, algorithm, sealed_private_key, created_at, activates_at
+                    "SELECT kid, generation, algorithm, sealed_private_key, created_at, activates_at,
+                            token_life_seconds
                      FROM signing_keys
                      ORDER BY generation",
                 )
@@ -63,8 +67,9 @@ impl SigningKeyRepository for PostgresUnitOfWork {
             .run(async |connection| {
                 sqlx::query!(
                     "INSERT INTO signing_keys (kid, generation, algorithm, sealed_private_key,
-                                               created_at, activates_at)
-                     VALUES ($1, $2, $3, $4, $5, $6)
+                                               created_at, activates_at,
+                                               token_life_seconds)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7)
                      ON CONFLICT (generation) DO NOTHING",
                     key.kid,
                     key.generation,
@@ -72,6 +77,7 @@ impl SigningKeyRepository for PostgresUnitOfWork {
                     key.sealed_private_key,
                     key.created_at,
                     key.activates_at,
+                    key.token_life.whole_seconds(),
                 )
                 .execute(connection)
                 .await
@@ -82,5 +88,57 @@ impl SigningKeyRepository for PostgresUnitOfWork {
             return Err(StoreError::Conflict(Constraint::SigningKeyGeneration));
         }
         Ok(())
+    }
+
+    async fn signing_keys_raise_token_life(
+        &mut self,
+        generation: i64,
+        token_life: Duration,
+    ) -> Result<(), StoreError> {
+        self.run(async |connection| {
+            sqlx::query!(
+                "UPDATE signing_keys SET token_life_seconds = $2
+                 WHERE generation >= $1 AND token_life_seconds < $2",
+                generation,
+                token_life.whole_seconds(),
+            )
+            .execute(connection)
+            .await
+            .map_err(store_error)
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn signing_key_reseal(
+        &mut self,
+        kid: &str,
+        sealed_private_key: &[u8],
+    ) -> Result<bool, StoreError> {
+        let changed = self
+            .run(async |connection| {
+                sqlx::query!(
+                    "UPDATE signing_keys SET sealed_private_key = $2 WHERE kid = $1",
+                    kid,
+                    sealed_private_key,
+                )
+                .execute(connection)
+                .await
+                .map_err(store_error)
+            })
+            .await?;
+        Ok(changed.rows_affected() > 0)
+    }
+
+    async fn signing_keys_delete_before(&mut self, generation: i64) -> Result<u64, StoreError> {
+        let removed = self
+            .run(async |connection| {
+                sqlx::query!("DELETE FROM signing_keys WHERE generation < $1", generation)
+                    .execute(connection)
+                    .await
+                    .map_err(store_error)
+            })
+            .await?;
+        Ok(removed.rows_affected())
     }
 }

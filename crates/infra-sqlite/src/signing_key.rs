@@ -5,6 +5,7 @@ use doorward_domain::{
     SealedSigningKey, SigningAlgorithm,
     ports::{Constraint, SigningKeyQueries, SigningKeyRepository, StoreError},
 };
+use time::Duration;
 
 use crate::{
     error::store_error,
@@ -21,6 +22,7 @@ struct SigningKeyRow {
     sealed_private_key: Vec<u8>,
     created_at: i64,
     activates_at: i64,
+    token_life_seconds: i64,
 }
 
 impl TryFrom<SigningKeyRow> for SealedSigningKey {
@@ -38,6 +40,7 @@ impl TryFrom<SigningKeyRow> for SealedSigningKey {
             sealed_private_key: row.sealed_private_key,
             created_at: from_micros(row.created_at, WHAT)?,
             activates_at: from_micros(row.activates_at, WHAT)?,
+            token_life: Duration::seconds(row.token_life_seconds),
         })
     }
 }
@@ -47,7 +50,8 @@ impl SigningKeyQueries for SqliteStore {
     async fn signing_keys(&self) -> Result<Vec<SealedSigningKey>, StoreError> {
         sqlx::query_as!(
             SigningKeyRow,
-            "SELECT kid, generation, algorithm, sealed_private_key, created_at, activates_at
+            "SELECT kid, generation, algorithm, sealed_private_key, created_at, activates_at,
+                    token_life_seconds
              FROM signing_keys
              ORDER BY generation",
         )
@@ -65,10 +69,11 @@ impl SigningKeyRepository for SqliteUnitOfWork {
     async fn signing_key_insert(&mut self, key: &SealedSigningKey) -> Result<(), StoreError> {
         let algorithm = key.algorithm.as_str();
         let (created_at, activates_at) = (to_micros(key.created_at), to_micros(key.activates_at));
+        let token_life = key.token_life.whole_seconds();
         let added = sqlx::query!(
             "INSERT INTO signing_keys (kid, generation, algorithm, sealed_private_key, created_at,
-                                       activates_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                                       activates_at, token_life_seconds)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              ON CONFLICT (generation) DO NOTHING",
             key.kid,
             key.generation,
@@ -76,6 +81,7 @@ impl SigningKeyRepository for SqliteUnitOfWork {
             key.sealed_private_key,
             created_at,
             activates_at,
+            token_life,
         )
         .execute(self.connection())
         .await
@@ -84,5 +90,47 @@ impl SigningKeyRepository for SqliteUnitOfWork {
             return Err(StoreError::Conflict(Constraint::SigningKeyGeneration));
         }
         Ok(())
+    }
+
+    async fn signing_keys_raise_token_life(
+        &mut self,
+        generation: i64,
+        token_life: Duration,
+    ) -> Result<(), StoreError> {
+        let token_life = token_life.whole_seconds();
+        sqlx::query!(
+            "UPDATE signing_keys SET token_life_seconds = ?2
+             WHERE generation >= ?1 AND token_life_seconds < ?2",
+            generation,
+            token_life,
+        )
+        .execute(self.connection())
+        .await
+        .map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn signing_key_reseal(
+        &mut self,
+        kid: &str,
+        sealed_private_key: &[u8],
+    ) -> Result<bool, StoreError> {
+        let changed = sqlx::query!(
+            "UPDATE signing_keys SET sealed_private_key = ?2 WHERE kid = ?1",
+            kid,
+            sealed_private_key,
+        )
+        .execute(self.connection())
+        .await
+        .map_err(store_error)?;
+        Ok(changed.rows_affected() > 0)
+    }
+
+    async fn signing_keys_delete_before(&mut self, generation: i64) -> Result<u64, StoreError> {
+        let removed = sqlx::query!("DELETE FROM signing_keys WHERE generation < ?1", generation)
+            .execute(self.connection())
+            .await
+            .map_err(store_error)?;
+        Ok(removed.rows_affected())
     }
 }

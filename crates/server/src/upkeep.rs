@@ -13,11 +13,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const POLL_PERIOD: Duration = Duration::from_millis(500);
 /// How long one look may take before it is given up and tried anew.
 const POLL_PATIENCE: Duration = Duration::from_secs(5);
-const KEY_PERIOD: Duration = Duration::from_secs(5);
+/// New keys are known well before they sign, but a key that was removed in an emergency signs until then.
+const KEY_PERIOD: Duration = Duration::from_secs(1);
+const ROTATION_PERIOD: Duration = Duration::from_mins(1);
 const PRUNE_PERIOD: Duration = Duration::from_mins(10);
 const CLIENT_PERIOD: Duration = Duration::from_mins(1);
 
-/// Follows the revocations from `cursor` on, takes up new signing keys, and prunes, until `stop`.
+/// Follows the revocations from `cursor` on, takes up new signing keys, makes the next one when it is due, and
+/// prunes, until `stop`.
 pub fn start(
     ctx: &Arc<Ctx>,
     http: HttpState,
@@ -26,14 +29,15 @@ pub fn start(
     stop: &CancellationToken,
 ) {
     tasks.spawn(until(stop.clone(), follow_revocations(Arc::clone(ctx), cursor)));
-    let keys = Arc::clone(ctx);
+    tasks.spawn(until(stop.clone(), follow_keys(Arc::clone(ctx))));
+    let rotated = Arc::clone(ctx);
     tasks.spawn(until(
         stop.clone(),
-        every(KEY_PERIOD, async move || {
-            if let Err(error) = signing_key::reload(&keys).await {
+        every(ROTATION_PERIOD, async move || {
+            if let Err(error) = signing_key::rotate_when_due(&rotated).await {
                 tracing::warn!(
                     error = chain(&error),
-                    "cannot read the signing keys; the present ones stay in use"
+                    "cannot rotate the signing keys; trying again"
                 );
             }
         }),
@@ -61,6 +65,29 @@ async fn every(period: Duration, work: impl AsyncFn()) {
     loop {
         ticks.tick().await;
         work().await;
+    }
+}
+
+async fn follow_keys(ctx: Arc<Ctx>) {
+    let mut failing = false;
+    let mut ticks = interval(KEY_PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let failure = match timeout(POLL_PATIENCE, signing_key::reload(&ctx)).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(chain(&error)),
+            Err(_) => Some("it takes too long".to_owned()),
+        };
+        let failed = failure.is_some();
+        match failure {
+            Some(error) if !failing => {
+                tracing::warn!(error, "cannot read the signing keys; the present ones stay in use");
+            }
+            None if failing => tracing::info!("the signing keys are known again"),
+            _ => {}
+        }
+        failing = failed;
     }
 }
 

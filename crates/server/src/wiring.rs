@@ -130,9 +130,9 @@ pub fn context(settings: &Settings, database: &Database) -> Result<Ctx> {
     let policy = policy(settings)?;
     let signer = TokenService::new(TokenSettings {
         secret: secret::of(settings, entropy.as_ref())?,
+        previous_secrets: settings.auth.previous_secrets.clone(),
         issuer: settings.auth.issuer.clone(),
         audience: settings.auth.audience.clone(),
-        algorithm: policy.signing_algorithm,
     })?;
     Ok(Ctx {
         store: database.store(),
@@ -156,5 +156,7 @@ fn policy(settings: &Settings) -> Result<Policy> {
         },
         access_ttl: auth.access_token_ttl.try_into()?,
         signing_algorithm: auth.signing_algorithm,
+        public_keys_max_age: auth.public_keys_max_age.try_into()?,
+        key_rotation: auth.key_rotation.map(TryInto::try_into).transpose()?,
     })
 }

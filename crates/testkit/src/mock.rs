@@ -5,8 +5,8 @@
 
 use async_trait::async_trait;
 use doorward_domain::{
-    AccessClaims, Credential, DisplayName, Email, Page, PageRequest, Password, PasswordHash,
-    PublicKey, Revocation, SealedSigningKey, Session, SessionId, SigningAlgorithm, Timestamp, User,
+    AccessClaims, Credential, DisplayName, Email, KeyPlan, Page, PageRequest, Password,
+    PasswordHash, PublicKey, Revocation, SealedSigningKey, Session, SessionId, Timestamp, User,
     UserId,
     ports::{
         Clock, CredentialQueries, CredentialRepository, Entropy, FeedCursor, HashError, KeyError,
@@ -18,6 +18,7 @@ use doorward_domain::{
 };
 use mockall::mock;
 use secrecy::SecretString;
+use time::Duration;
 
 mock! {
     pub Clock {}
@@ -59,9 +60,10 @@ impl PasswordHasher for MockPasswordHasher {
 mock! {
     pub TokenSigner {}
     impl TokenSigner for TokenSigner {
-        fn key_generate(&self, algorithm: SigningAlgorithm, generation: i64, created_at: Timestamp, activates_at: Timestamp) -> Result<SealedSigningKey, KeyError>;
+        fn key_generate(&self, plan: KeyPlan) -> Result<SealedSigningKey, KeyError>;
+        fn key_reseal(&self, key: &SealedSigningKey) -> Result<SealedSigningKey, KeyError>;
         fn keys_adopt(&self, keys: &[SealedSigningKey]) -> Result<(), KeyError>;
-        fn keys_public(&self) -> Vec<PublicKey>;
+        fn keys_public(&self, now: Timestamp) -> Vec<PublicKey>;
         fn access_sign(&self, claims: &AccessClaims) -> Result<SecretString, KeyError>;
         fn access_verify(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenError>;
         fn refresh_sign(&self, session: SessionId, generation: Generation) -> SecretString;
@@ -135,5 +137,8 @@ mock! {
     #[async_trait]
     impl SigningKeyRepository for UnitOfWork {
         async fn signing_key_insert(&mut self, key: &SealedSigningKey) -> Result<(), StoreError>;
+        async fn signing_keys_raise_token_life(&mut self, generation: i64, token_life: Duration) -> Result<(), StoreError>;
+        async fn signing_key_reseal(&mut self, kid: &str, sealed_private_key: &[u8]) -> Result<bool, StoreError>;
+        async fn signing_keys_delete_before(&mut self, generation: i64) -> Result<u64, StoreError>;
     }
 }

@@ -1,8 +1,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use doorward_domain::{
-    AccessClaims, PublicKey, RoleName, SealedSigningKey, SessionId, SigningAlgorithm, Timestamp,
+    AccessClaims, KeyPlan, KeyState, PublicKey, RoleName, SealedSigningKey, SessionId, Timestamp,
     TokenId, UserId,
+    key_life::lives,
     ports::{KeyError, TokenError, TokenSigner},
     session::Generation,
     signing_key::PublicKeyParameters,
@@ -22,21 +23,20 @@ pub struct PlainSigner {
 }
 
 impl TokenSigner for PlainSigner {
-    fn key_generate(
-        &self,
-        algorithm: SigningAlgorithm,
-        generation: i64,
-        created_at: Timestamp,
-        activates_at: Timestamp,
-    ) -> Result<SealedSigningKey, KeyError> {
+    fn key_generate(&self, plan: KeyPlan) -> Result<SealedSigningKey, KeyError> {
         Ok(SealedSigningKey {
-            kid: format!("key-{generation}"),
-            generation,
-            algorithm,
+            kid: format!("key-{}", plan.generation),
+            generation: plan.generation,
+            algorithm: plan.algorithm,
             sealed_private_key: b"no key at all".to_vec(),
-            created_at,
-            activates_at,
+            created_at: plan.created_at,
+            activates_at: plan.activates_at,
+            token_life: plan.token_life,
         })
+    }
+
+    fn key_reseal(&self, key: &SealedSigningKey) -> Result<SealedSigningKey, KeyError> {
+        Ok(SealedSigningKey { sealed_private_key: b"sealed anew".to_vec(), ..key.clone() })
     }
 
     fn keys_adopt(&self, keys: &[SealedSigningKey]) -> Result<(), KeyError> {
@@ -44,10 +44,13 @@ impl TokenSigner for PlainSigner {
         Ok(())
     }
 
-    fn keys_public(&self) -> Vec<PublicKey> {
+    fn keys_public(&self, now: Timestamp) -> Vec<PublicKey> {
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.iter()
-            .map(|key| PublicKey {
+        let lives = lives(&keys);
+        let known = keys.iter().zip(lives);
+        known
+            .filter(|(_, life)| life.state_at(now) != KeyState::Retired)
+            .map(|(key, _)| PublicKey {
                 kid: key.kid.clone(),
                 algorithm: key.algorithm,
                 parameters: PublicKeyParameters::Ed25519 { x: "AA".to_owned() },

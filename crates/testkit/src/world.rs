@@ -52,6 +52,8 @@ impl World {
                 },
                 access_ttl: Duration::minutes(15),
                 signing_algorithm: SigningAlgorithm::EdDsa,
+                public_keys_max_age: Duration::minutes(10),
+                key_rotation: Some(Duration::days(90)),
             },
         };
         Self { ctx, clock, hasher }

@@ -1,4 +1,5 @@
 use async_trait::async_trait;
+use time::Duration;
 
 use crate::{
     Credential, DisplayName, Email, Page, PageRequest, PasswordHash, Revocation, SealedSigningKey,
@@ -223,6 +224,23 @@ pub trait SigningKeyRepository: Send {
     /// `Conflict(SigningKeyGeneration)` if another instance made this generation first; the
     /// transaction stays usable.
     async fn signing_key_insert(&mut self, key: &SealedSigningKey) -> Result<(), StoreError>;
+
+    /// Raises the `token_life` of the keys from `generation` on, where it is shorter.
+    async fn signing_keys_raise_token_life(
+        &mut self,
+        generation: i64,
+        token_life: Duration,
+    ) -> Result<(), StoreError>;
+
+    /// Replaces the encrypted private half of a key. `false` if there is no such key.
+    async fn signing_key_reseal(
+        &mut self,
+        kid: &str,
+        sealed_private_key: &[u8],
+    ) -> Result<bool, StoreError>;
+
+    /// Removes the keys that are older than `generation`, and says how many those were.
+    async fn signing_keys_delete_before(&mut self, generation: i64) -> Result<u64, StoreError>;
 }
 
 /// How far a reader of the [`RevocationFeed`] has come. Opaque; it belongs to one store.

@@ -1,8 +1,7 @@
 use secrecy::SecretString;
 
 use crate::{
-    AccessClaims, PublicKey, SealedSigningKey, SessionId, SigningAlgorithm, Timestamp,
-    session::Generation,
+    AccessClaims, KeyPlan, PublicKey, SealedSigningKey, SessionId, Timestamp, session::Generation,
 };
 
 /// Makes and checks the tokens of an installation.
@@ -15,25 +14,24 @@ pub trait TokenSigner: Send + Sync {
     ///
     /// # Errors
     /// When the cryptographic library fails.
-    fn key_generate(
-        &self,
-        algorithm: SigningAlgorithm,
-        generation: i64,
-        created_at: Timestamp,
-        activates_at: Timestamp,
-    ) -> Result<SealedSigningKey, KeyError>;
+    fn key_generate(&self, plan: KeyPlan) -> Result<SealedSigningKey, KeyError>;
 
-    /// Replaces the set of keys that sign and verify. Of the keys that are active, the newest of the
-    /// configured algorithm signs; if there is none of it, the newest one. A key is active from the
-    /// whole second of its `activates_at` on, because tokens know whole seconds only.
+    /// Encrypts the private half of a key anew, with the present `auth.secret`.
     ///
     /// # Errors
-    /// [`KeyError::WrongSecret`] when a key was encrypted with another `auth.secret`. The present
-    /// set stays in force then.
+    /// [`KeyError::WrongSecret`] when it was encrypted with neither the present `auth.secret` nor one
+    /// of `auth.previous_secrets`.
+    fn key_reseal(&self, key: &SealedSigningKey) -> Result<SealedSigningKey, KeyError>;
+
+    /// Replaces the ring of keys that sign and verify, as [`key_life`](crate::key_life) says.
+    ///
+    /// # Errors
+    /// [`KeyError::WrongSecret`] when a key was encrypted with an unknown `auth.secret`. The present
+    /// ring stays in force then.
     fn keys_adopt(&self, keys: &[SealedSigningKey]) -> Result<(), KeyError>;
 
-    /// The public halves of all adopted keys, oldest first.
-    fn keys_public(&self) -> Vec<PublicKey>;
+    /// The public halves of the adopted keys that have not retired at `now`, oldest first.
+    fn keys_public(&self, now: Timestamp) -> Vec<PublicKey>;
 
     /// Signs an access token with the key that is active at `claims.issued_at`.
     ///
@@ -41,7 +39,9 @@ pub trait TokenSigner: Send + Sync {
     /// [`KeyError::NoActiveKey`] before any key was adopted.
     fn access_sign(&self, claims: &AccessClaims) -> Result<SecretString, KeyError>;
 
-    /// Checks an access token: form, type, algorithm, signature, issuer, audience and times.
+    /// Checks an access token: form, type, algorithm, signature, issuer, audience and times. A key
+    /// that has retired at `now` is no key any more; one that is not active yet is, because the clock
+    /// of the instance that signed may be ahead.
     ///
     /// # Errors
     /// [`TokenError`] for each token that must be refused.
@@ -51,7 +51,8 @@ pub trait TokenSigner: Send + Sync {
     /// what makes a retried refresh idempotent.
     fn refresh_sign(&self, session: SessionId, generation: Generation) -> SecretString;
 
-    /// Reads a refresh token; `None` when it was not made with this installation's secret.
+    /// Reads a refresh token; `None` when it was made neither with the present `auth.secret` nor with
+    /// one of `auth.previous_secrets`.
     fn refresh_verify(&self, token: &str) -> Option<(SessionId, Generation)>;
 }
 
@@ -59,11 +60,11 @@ pub trait TokenSigner: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     #[error(
-        "signing key {kid} was encrypted with another auth.secret; start with the secret this \
-         database was first used with"
+        "signing key {kid} was encrypted with another auth.secret; give that one in \
+         auth.previous_secrets, or as auth.secret"
     )]
     WrongSecret { kid: String },
-    #[error("there is no signing key that is active yet")]
+    #[error("there is no signing key yet")]
     NoActiveKey,
     #[error("signing key {kid} is damaged: {reason}")]
     Damaged { kid: String, reason: String },

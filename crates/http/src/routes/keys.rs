@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     http::{HeaderName, HeaderValue, header},
 };
-use doorward_app::signing_key::{self, PUBLIC_KEYS_MAX_AGE};
+use doorward_app::signing_key;
 use doorward_domain::{PublicKey, signing_key::PublicKeyParameters};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -83,18 +83,8 @@ pub(crate) async fn jwks(
         return Err(Problem::unavailable("The server is starting."));
     }
     let keys = signing_key::published(&http.ctx).into_iter().map(JwkView::from).collect();
-    let max_age = PUBLIC_KEYS_MAX_AGE.whole_seconds();
+    let max_age = http.ctx.policy.public_keys_max_age.whole_seconds();
     let caching = HeaderValue::try_from(format!("public, max-age={max_age}"));
     let caching = caching.unwrap_or(HeaderValue::from_static("no-cache"));
     Ok(([(header::CACHE_CONTROL, caching)], Json(JwkSetView { keys })))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_cached_no_longer_than_they_are_published_ahead() {
-        assert!(PUBLIC_KEYS_MAX_AGE < signing_key::PUBLICATION_LEAD);
-    }
 }

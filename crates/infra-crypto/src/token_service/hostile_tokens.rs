@@ -8,12 +8,12 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use doorward_domain::signing_key::PublicKeyParameters;
+use doorward_domain::{SigningAlgorithm, signing_key::PublicKeyParameters};
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
 use super::{
-    tests::{ALGORITHMS, NOW, claims, service, sign, without_keys},
+    tests::{ALGORITHMS, NOW, claims, plan, service, sign, without_keys},
     *,
 };
 
@@ -22,11 +22,15 @@ fn encode(octets: impl AsRef<[u8]>) -> String {
 }
 
 fn kid(service: &TokenService) -> String {
-    service.keys_public()[0].kid.clone()
+    service.keys_public(NOW)[0].kid.clone()
+}
+
+fn alg_of(service: &TokenService) -> &'static str {
+    service.keys_public(NOW)[0].algorithm.as_str()
 }
 
 fn good_header(service: &TokenService) -> String {
-    let alg = service.keys_public()[0].algorithm.as_str();
+    let alg = alg_of(service);
     format!(r#"{{"typ":"at+jwt","alg":"{alg}","kid":"{}"}}"#, kid(service))
 }
 
@@ -61,7 +65,7 @@ fn good_payload() -> String {
 fn forge_parts(service: &TokenService, header: &str, payload: &str) -> String {
     let signed = format!("{header}.{payload}");
     let keyring = service.keyring();
-    let signature = keyring.find(&kid(service)).unwrap().sign(signed.as_bytes()).unwrap();
+    let signature = keyring.find(&kid(service), NOW).unwrap().sign(signed.as_bytes()).unwrap();
     format!("{signed}.{signature}")
 }
 
@@ -121,7 +125,7 @@ fn unsigned_tokens() {
 /// The public key as octets, in all forms in which a careless verifier may hold it.
 fn forms_of_the_public_key(service: &TokenService) -> Vec<Vec<u8>> {
     let bare = |text: &String| URL_SAFE_NO_PAD.decode(text).unwrap();
-    let (raw, der, jwk) = match &service.keys_public()[0].parameters {
+    let (raw, der, jwk) = match &service.keys_public(NOW)[0].parameters {
         PublicKeyParameters::Ed25519 { x } => (
             bare(x),
             [&b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00"[..], &bare(x)].concat(),
@@ -173,7 +177,7 @@ fn tokens_with_a_mac_under_the_public_key() {
                 ("HS256", hmac::HMAC_SHA256),
                 ("HS384", hmac::HMAC_SHA384),
                 ("HS512", hmac::HMAC_SHA512),
-                (service.algorithm.as_str(), hmac::HMAC_SHA256),
+                (alg_of(&service), hmac::HMAC_SHA256),
             ] {
                 let header =
                     format!(r#"{{"typ":"at+jwt","alg":"{alg}","kid":"{}"}}"#, kid(&service));
@@ -207,7 +211,7 @@ fn another_algorithm_than_that_of_the_key() {
             r#"["EdDSA","ES256","RS256"]"#,
             "{}",
         ] {
-            if alg.trim_matches('"') == service.algorithm.as_str() {
+            if alg.trim_matches('"') == alg_of(&service) {
                 continue;
             }
             let header = format!(r#"{{"typ":"at+jwt","alg":{alg},"kid":"{}"}}"#, kid(&service));
@@ -703,8 +707,8 @@ fn degenerate_rsa_signatures() {
 fn tokens_of_another_installation() {
     for algorithm in [SigningAlgorithm::EdDsa, SigningAlgorithm::Es256] {
         let ours = service(algorithm);
-        let theirs = without_keys("another secret", algorithm);
-        theirs.keys_adopt(&[theirs.key_generate(algorithm, 1, NOW, NOW).unwrap()]).unwrap();
+        let theirs = without_keys("another secret");
+        theirs.keys_adopt(&[theirs.key_generate(plan(algorithm, 1, NOW)).unwrap()]).unwrap();
         let token = sign(&theirs, &claims());
         assert!(verdict(&theirs, &token).is_ok());
         assert_eq!(verdict(&ours, &token), Err(TokenError::UnknownKey));

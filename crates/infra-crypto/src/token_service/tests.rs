@@ -3,7 +3,9 @@
 use std::sync::LazyLock;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use doorward_domain::{RoleName, TokenId, UserId, signing_key::PublicKeyParameters};
+use doorward_domain::{
+    RoleName, SigningAlgorithm, TokenId, UserId, signing_key::PublicKeyParameters,
+};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use time::{Duration, macros::datetime};
@@ -19,26 +21,40 @@ pub(super) const ALGORITHMS: [SigningAlgorithm; 3] =
 
 /// Making an RSA key takes long, so all tests share the keys.
 static KEYS: LazyLock<[SealedSigningKey; 3]> = LazyLock::new(|| {
-    let service = without_keys(SECRET, SigningAlgorithm::EdDsa);
+    let service = without_keys(SECRET);
     [(1, ALGORITHMS[0]), (2, ALGORITHMS[1]), (3, ALGORITHMS[2])].map(|(generation, algorithm)| {
         let activates_at = NOW + Duration::hours(generation - 1);
-        service.key_generate(algorithm, generation, NOW, activates_at).unwrap()
+        service.key_generate(plan(algorithm, generation, activates_at)).unwrap()
     })
 });
 
-pub(super) fn without_keys(secret: &str, algorithm: SigningAlgorithm) -> TokenService {
+pub(super) fn plan(
+    algorithm: SigningAlgorithm,
+    generation: i64,
+    activates_at: Timestamp,
+) -> KeyPlan {
+    let token_life = Duration::minutes(15);
+    KeyPlan { generation, algorithm, created_at: NOW, activates_at, token_life }
+}
+
+pub(super) fn without_keys(secret: &str) -> TokenService {
+    without_keys_after(secret, &[])
+}
+
+/// A service of an installation that had other secrets before.
+fn without_keys_after(secret: &str, previous: &[&str]) -> TokenService {
     TokenService::new(TokenSettings {
         secret: secret.into(),
+        previous_secrets: previous.iter().map(|secret| (*secret).into()).collect(),
         issuer: "https://accounts.example.com".to_owned(),
         audience: "doorward".to_owned(),
-        algorithm,
     })
     .unwrap()
 }
 
 /// A service whose only key is one of this algorithm.
 pub(super) fn service(algorithm: SigningAlgorithm) -> TokenService {
-    let service = without_keys(SECRET, algorithm);
+    let service = without_keys(SECRET);
     let key = KEYS.iter().find(|key| key.algorithm == algorithm).unwrap().clone();
     service.keys_adopt(&[SealedSigningKey { activates_at: NOW, ..key }]).unwrap();
     service
@@ -78,7 +94,7 @@ fn tokens_of_each_algorithm_are_read_back_and_say_exactly_what_the_documentation
         assert_eq!(service.access_verify(&token, NOW), Ok(claims()), "{algorithm:?}");
 
         let parts: Vec<_> = token.split('.').collect();
-        let kid = service.keys_public()[0].kid.clone();
+        let kid = service.keys_public(NOW)[0].kid.clone();
         assert_eq!(
             decode(parts[0]),
             json!({"typ": "at+jwt", "alg": algorithm.as_str(), "kid": kid})
@@ -135,33 +151,23 @@ fn times_are_judged_by_the_given_now() {
 }
 
 #[test]
-fn the_newest_active_key_of_the_configured_algorithm_signs() {
-    // Key 1 (EdDSA) is active from 00:00, key 2 (ES256) from 01:00, key 3 (RS256) from 02:00.
-    let kid_of = |generation: usize| KEYS[generation - 1].kid.clone();
-    for (algorithm, hours, generation) in [
-        (SigningAlgorithm::EdDsa, 0, 1),
-        (SigningAlgorithm::EdDsa, 9, 1),
-        (SigningAlgorithm::Es256, 0, 1),
-        (SigningAlgorithm::Es256, 1, 2),
-        (SigningAlgorithm::Es256, 9, 2),
-        (SigningAlgorithm::Rs256, 0, 1),
-        (SigningAlgorithm::Rs256, 1, 2),
-        (SigningAlgorithm::Rs256, 2, 3),
-    ] {
-        let service = without_keys(SECRET, algorithm);
-        // The order in which the database gives them does not matter.
-        service.keys_adopt(&[KEYS[2].clone(), KEYS[0].clone(), KEYS[1].clone()]).unwrap();
-        let token =
-            sign(&service, &AccessClaims { issued_at: NOW + Duration::hours(hours), ..claims() });
-        assert_eq!(kid(&token), kid_of(generation), "{algorithm:?} after {hours} h");
+fn the_newest_active_key_signs_whatever_its_algorithm() {
+    // Key 1 (EdDSA) is active from the beginning, key 2 (ES256) from 01:00, key 3 (RS256) from 02:00.
+    let service = without_keys(SECRET);
+    // The order in which the database gives them does not matter.
+    service.keys_adopt(&[KEYS[2].clone(), KEYS[0].clone(), KEYS[1].clone()]).unwrap();
+    for (minutes, generation) in [(-1, 1), (0, 1), (59, 1), (60, 2), (119, 2), (120, 3), (999, 3)] {
+        let issued_at = NOW + Duration::minutes(minutes);
+        let token = sign(&service, &AccessClaims { issued_at, ..claims() });
+        assert_eq!(kid(&token), KEYS[generation - 1].kid, "after {minutes} min");
     }
 }
 
 #[test]
-fn a_newer_key_of_one_algorithm_takes_over_when_it_becomes_active() {
-    let service = without_keys(SECRET, SigningAlgorithm::EdDsa);
+fn a_newer_key_takes_over_in_the_second_in_which_it_becomes_active() {
+    let service = without_keys(SECRET);
     let activates_at = NOW + Duration::seconds(10) + Duration::microseconds(999_999);
-    let newer = service.key_generate(SigningAlgorithm::EdDsa, 9, NOW, activates_at).unwrap();
+    let newer = service.key_generate(plan(SigningAlgorithm::EdDsa, 9, activates_at)).unwrap();
     service.keys_adopt(&[newer.clone(), KEYS[0].clone()]).unwrap();
     for (seconds, expected) in [(9, &KEYS[0].kid), (10, &newer.kid), (11, &newer.kid)] {
         let issued = AccessClaims { issued_at: NOW + Duration::seconds(seconds), ..claims() };
@@ -172,25 +178,64 @@ fn a_newer_key_of_one_algorithm_takes_over_when_it_becomes_active() {
 #[test]
 fn a_key_that_is_not_active_yet_verifies_all_the_same() {
     let ahead = service(SigningAlgorithm::Rs256);
-    let behind = without_keys(SECRET, SigningAlgorithm::EdDsa);
+    let behind = without_keys(SECRET);
     behind.keys_adopt(&*KEYS).unwrap();
     assert_eq!(behind.access_verify(&sign(&ahead, &claims()), NOW), Ok(claims()));
 }
 
+/// As somebody who stole the key would forge it: good for ever.
 #[test]
-fn without_an_active_key_nothing_is_signed() {
-    let service = without_keys(SECRET, SigningAlgorithm::EdDsa);
+fn a_token_of_a_retired_key_is_refused_and_the_key_is_not_published() {
+    let thief = service(SigningAlgorithm::EdDsa);
+    let forged = AccessClaims { expires_at: NOW + Duration::days(999), ..claims() };
+    let token = sign(&thief, &forged);
+    let service = without_keys(SECRET);
+    service.keys_adopt(&*KEYS).unwrap();
+    // Key 2 signs from 01:00, and tokens live for 15 minutes.
+    let retires = NOW + Duration::minutes(75) + doorward_domain::key_life::SETTLING;
+    let before = retires - Duration::microseconds(1);
+    assert_eq!(service.access_verify(&token, before), Ok(forged));
+    assert_eq!(service.keys_public(before).len(), 3);
+    assert_eq!(service.access_verify(&token, retires), Err(TokenError::UnknownKey));
+    assert_eq!(service.keys_public(retires).len(), 2);
+}
+
+#[test]
+fn keys_of_a_previous_secret_are_adopted_and_sealed_anew() {
+    const NEW: &str = "another secret of thirty-two octets";
+    let between = without_keys_after(NEW, &["some other secret", SECRET]);
+    between.keys_adopt(&*KEYS).unwrap();
+    let token = sign(&service(SigningAlgorithm::EdDsa), &claims());
+    assert_eq!(between.access_verify(&token, NOW), Ok(claims()));
+
+    let after = without_keys(NEW);
+    assert!(matches!(after.key_reseal(&KEYS[0]), Err(KeyError::WrongSecret { .. })));
+    let resealed = KEYS.each_ref().map(|key| between.key_reseal(key).unwrap());
+    after.keys_adopt(&resealed).unwrap();
+    assert_eq!(after.access_verify(&token, NOW), Ok(claims()));
+    for (key, resealed) in KEYS.iter().zip(resealed) {
+        let sealed_private_key = key.sealed_private_key.clone();
+        assert_eq!(SealedSigningKey { sealed_private_key, ..resealed.clone() }, *key);
+        let refusal = without_keys(SECRET).keys_adopt(&[resealed]);
+        assert!(matches!(refusal, Err(KeyError::WrongSecret { .. })));
+    }
+}
+
+#[test]
+fn without_a_key_nothing_is_signed() {
+    let service = without_keys(SECRET);
     assert!(matches!(service.access_sign(&claims()), Err(KeyError::NoActiveKey)));
+    // A clock that is behind finds the first key not active yet, and there is no other.
     service.keys_adopt(&KEYS[1..]).unwrap();
-    assert!(matches!(service.access_sign(&claims()), Err(KeyError::NoActiveKey)));
-    assert_eq!(service.keys_public().len(), 2);
+    assert_eq!(kid(&sign(&service, &claims())), KEYS[1].kid);
+    assert_eq!(service.keys_public(NOW).len(), 2);
 }
 
 #[test]
 fn public_keys_are_listed_oldest_first_and_named_by_their_thumbprints() {
-    let service = without_keys(SECRET, SigningAlgorithm::EdDsa);
+    let service = without_keys(SECRET);
     service.keys_adopt(&[KEYS[2].clone(), KEYS[0].clone(), KEYS[1].clone()]).unwrap();
-    let public = service.keys_public();
+    let public = service.keys_public(NOW);
     for (public, key) in public.iter().zip(KEYS.iter()) {
         assert_eq!((&public.kid, public.algorithm), (&key.kid, key.algorithm));
         assert_eq!(public.kid, crate::signing_key::thumbprint(&public.parameters).unwrap());
@@ -213,14 +258,13 @@ fn public_keys_are_listed_oldest_first_and_named_by_their_thumbprints() {
 fn a_key_that_cannot_be_adopted_leaves_the_present_ones_in_force() {
     let service = service(SigningAlgorithm::EdDsa);
     let token = sign(&service, &claims());
-    let foreign = without_keys("another secret", SigningAlgorithm::EdDsa)
-        .key_generate(SigningAlgorithm::EdDsa, 4, NOW, NOW)
-        .unwrap();
+    let foreign =
+        without_keys("another secret").key_generate(plan(SigningAlgorithm::EdDsa, 4, NOW)).unwrap();
     let refusal = service.keys_adopt(&[KEYS[1].clone(), foreign.clone()]).unwrap_err();
     assert!(matches!(&refusal, KeyError::WrongSecret { kid } if *kid == foreign.kid));
     assert!(refusal.to_string().contains(&foreign.kid));
     assert_eq!(service.access_verify(&token, NOW), Ok(claims()));
-    assert_eq!(service.keys_public().len(), 1);
+    assert_eq!(service.keys_public(NOW).len(), 1);
 }
 
 #[test]
@@ -228,7 +272,7 @@ fn rows_that_were_tampered_with_are_not_adopted() {
     let good = &KEYS[0];
     let der = b"not a private key at all";
     let binding = Binding { kid: &good.kid, generation: 1, algorithm: good.algorithm };
-    let service = without_keys(SECRET, SigningAlgorithm::EdDsa);
+    let service = without_keys(SECRET);
     let sealer = &service.sealer;
     let pair = crate::signing_key::KeyPair::generate(SigningAlgorithm::EdDsa).unwrap();
     let other_pair = sealer.seal(&pair.to_pkcs8().unwrap(), binding).unwrap();
@@ -262,11 +306,11 @@ fn rows_that_were_tampered_with_are_not_adopted() {
 
 #[test]
 fn known_keys_are_not_decrypted_again_and_removed_ones_are_forgotten() {
-    let service = without_keys(SECRET, SigningAlgorithm::EdDsa);
+    let service = without_keys(SECRET);
     service.keys_adopt(&KEYS[..1]).unwrap();
     let token = sign(&service, &claims());
     let address = |service: &TokenService| {
-        std::ptr::from_ref(service.keyring().find(&KEYS[0].kid).unwrap()).addr()
+        std::ptr::from_ref(service.keyring().find(&KEYS[0].kid, NOW).unwrap()).addr()
     };
     let before = address(&service);
     service.keys_adopt(&KEYS[..2]).unwrap();
@@ -275,17 +319,18 @@ fn known_keys_are_not_decrypted_again_and_removed_ones_are_forgotten() {
     service.keys_adopt(&KEYS[1..]).unwrap();
     assert_eq!(service.access_verify(&token, NOW), Err(TokenError::UnknownKey));
     service.keys_adopt(&[]).unwrap();
-    assert!(service.keys_public().is_empty());
+    assert!(service.keys_public(NOW).is_empty());
 }
 
 #[test]
 fn a_changed_activation_takes_effect() {
-    let service = without_keys(SECRET, SigningAlgorithm::EdDsa);
-    service.keys_adopt(&KEYS[..1]).unwrap();
+    let service = without_keys(SECRET);
+    service.keys_adopt(&KEYS[..2]).unwrap();
     let later = NOW + Duration::days(1);
-    let key = SealedSigningKey { activates_at: later, ..KEYS[0].clone() };
-    service.keys_adopt(&[key]).unwrap();
-    assert!(matches!(service.access_sign(&claims()), Err(KeyError::NoActiveKey)));
+    let key = SealedSigningKey { activates_at: later, ..KEYS[1].clone() };
+    service.keys_adopt(&[KEYS[0].clone(), key]).unwrap();
+    let soon = AccessClaims { issued_at: NOW + Duration::hours(1), ..claims() };
+    assert_eq!(kid(&sign(&service, &soon)), KEYS[0].kid);
 }
 
 #[test]
@@ -305,8 +350,8 @@ fn an_access_token_is_no_refresh_token_and_a_foreign_refresh_token_is_none_eithe
     let token = sign(&service, &claims());
     assert_eq!(service.refresh_verify(&token), None);
     assert_eq!(service.refresh_verify(&format!("dwr_{token}")), None);
-    let foreign = without_keys("another secret", SigningAlgorithm::EdDsa)
-        .refresh_sign(claims().session_id, Generation::FIRST);
+    let foreign =
+        without_keys("another secret").refresh_sign(claims().session_id, Generation::FIRST);
     assert_eq!(service.refresh_verify(foreign.expose_secret()), None);
 }
 
@@ -345,9 +390,9 @@ fn debug_shows_no_secret() {
     let service = service(SigningAlgorithm::EdDsa);
     let settings = TokenSettings {
         secret: SECRET.into(),
+        previous_secrets: vec![SECRET.into()],
         issuer: "issuer".to_owned(),
         audience: "audience".to_owned(),
-        algorithm: SigningAlgorithm::EdDsa,
     };
     let token = service.access_sign(&claims()).unwrap();
     let shown = format!("{service:?} {settings:?} {:?} {token:?}", KEYS[0]);

@@ -49,7 +49,8 @@ fn one(setting: &Setting, settings: &Settings, reader: &Reader) -> Effective {
     let origin = reader.origin(key).to_owned();
     let (value, origin) = match reader.text(key) {
         Some(url) if key == "database.url" => (without_password(&url), origin),
-        Some(_) if setting.secret => (MASK.to_owned(), origin),
+        // That there is none is no secret.
+        Some(text) if setting.secret && text != "[]" => (MASK.to_owned(), origin),
         Some(text) => (text, origin),
         None => match derived() {
             Some(value) => (value, format!("derived: {}", setting.unset.unwrap_or_default())),

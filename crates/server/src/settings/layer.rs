@@ -52,7 +52,7 @@ impl Layer {
         let text = if setting.secret && !text.trim().is_empty() { text } else { text.trim() };
         let kind = match setting.kind {
             Kind::List => {
-                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                let items = text.split([',', '\n']).map(str::trim).filter(|item| !item.is_empty());
                 ValueKind::Array(items.map(Value::from).collect())
             }
             _ if !text.is_empty() => ValueKind::String(text.to_owned()),
@@ -112,7 +112,9 @@ impl Layer {
                 Objection::new("holds a list where a single value belongs", "give single values");
             return faults.push(objection.about(key, origin));
         }
-        let items = items.into_iter().map(|item| Value::from(scalar(item).trim()));
+        // As above, blanks around a secret are part of it.
+        let kept = |text: String| if setting.secret { text } else { text.trim().to_owned() };
+        let items = items.into_iter().map(|item| Value::from(kept(scalar(item))));
         let kind = ValueKind::Array(items.collect());
         self.0.insert(setting.key, Value::new(Some(&origin.to_owned()), kind));
     }

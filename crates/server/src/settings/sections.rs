@@ -68,9 +68,14 @@ pub enum DatabaseUrl {
 pub struct Auth {
     /// At least 32 bytes. `None` only in development: the server makes one and keeps it.
     pub secret: Option<SecretString>,
+    /// Other secrets whose signing keys and refresh tokens are accepted.
+    pub previous_secrets: Vec<SecretString>,
     pub issuer: String,
     pub audience: String,
     pub signing_algorithm: SigningAlgorithm,
+    /// How long a key signs until the next one is made by itself, if ever.
+    pub key_rotation: Option<Duration>,
+    pub public_keys_max_age: Duration,
     pub access_token_ttl: Duration,
     pub refresh_idle_ttl: Duration,
     /// At least `refresh_idle_ttl`.
@@ -273,6 +278,8 @@ pub(super) fn auth(
     reader: &mut Reader,
 ) -> Result<Auth, Refused> {
     let secret = secret(environment, reader);
+    let previous_secrets =
+        reader.each("auth.previous_secrets", |text| hard_to_guess(environment, text));
     let issuer = reader.optional("auth.issuer", |text| Ok(text.to_owned()));
     let audience = reader.required("auth.audience", |text| Ok(text.to_owned()));
     let signing_algorithm = reader.choice(
@@ -283,6 +290,8 @@ pub(super) fn auth(
             ("RS256", SigningAlgorithm::Rs256),
         ],
     );
+    let key_rotation_days = reader.number::<u64>("auth.key_rotation_days");
+    let public_keys_max_age = reader.seconds("auth.public_keys_max_age_seconds");
     let access_token_ttl = reader.seconds("auth.access_token_ttl_seconds");
     let refresh_idle_ttl = reader.seconds("auth.refresh_idle_ttl_seconds");
     let refresh_absolute_ttl = reader.seconds("auth.refresh_absolute_ttl_seconds");
@@ -302,9 +311,14 @@ pub(super) fn auth(
     }
     Ok(Auth {
         secret: secret?,
+        previous_secrets: previous_secrets?,
         issuer: issuer?.unwrap_or_else(|| public_url.unwrap_or(DEFAULT_ISSUER).to_owned()),
         audience: audience?,
         signing_algorithm: signing_algorithm?,
+        key_rotation: Some(key_rotation_days?)
+            .filter(|days| *days > 0)
+            .map(|days| Duration::from_hours(24 * days)),
+        public_keys_max_age: public_keys_max_age?,
         access_token_ttl: access_token_ttl?,
         refresh_idle_ttl: idle,
         refresh_absolute_ttl: absolute,

@@ -117,9 +117,13 @@ pub const TABLE: &[Setting] = &[
     Setting::text("auth.secret", "At least 32 bytes, the same on all instances; protects signing keys and refresh tokens")
         .secret()
         .optional("made once in development; required in production"),
+    Setting::list("auth.previous_secrets", "Other values of `auth.secret` that are still accepted while it is changed; in a file one a line")
+        .secret(),
     Setting::text("auth.issuer", "Issuer (`iss`) of access tokens").optional("`server.public_url` if that is set, otherwise `doorward`"),
     Setting::text("auth.audience", "Audience (`aud`) of access tokens"),
     Setting::choice("auth.signing_algorithm", &["EdDSA", "ES256", "RS256"], "Algorithm of new signing keys"),
+    Setting::number("auth.key_rotation_days", 0, 3_650, "Days that a signing key signs until the next one is made; 0 leaves it to `doorward keys rotate`"),
+    Setting::number("auth.public_keys_max_age_seconds", 1, 86_400, "Time that others may keep the public keys; a new key is published a little longer before it signs"),
     Setting::number("auth.access_token_ttl_seconds", 1, 86_400, "Life of an access token"),
     Setting::number("auth.refresh_idle_ttl_seconds", 1, 315_360_000, "Life of a session that is not refreshed"),
     Setting::number("auth.refresh_absolute_ttl_seconds", 1, 315_360_000, "Life of a session in any case; at least the idle time"),

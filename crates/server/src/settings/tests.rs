@@ -86,6 +86,9 @@ const UNUSABLE: &[(&str, &str, &str)] = &[
     ("database.min_connections", "9", "9 is more than database.max_connections, 8"),
     ("database.migrate_on_start", "yes", "`yes` is neither true nor false"),
     ("auth.secret", "short", "is shorter than 32 bytes"),
+    ("auth.previous_secrets", "short", "is shorter than 32 bytes"),
+    ("auth.key_rotation_days", "3651", "from 0 to 3650"),
+    ("auth.public_keys_max_age_seconds", "0", "from 1 to 86400"),
     ("auth.audience", " ", "is empty"),
     ("auth.signing_algorithm", "HS256", "`HS256` is none of its values"),
     ("auth.access_token_ttl_seconds", "0", "from 1 to"),
@@ -333,6 +336,35 @@ fn a_secret_comes_from_a_file_and_only_from_one_place() {
     assert!(
         faults(&production(&[("APP_AUTH_SECRET", ""), ("APP_AUTH_SECRET_FILE", &good)])).is_empty()
     );
+}
+
+#[test]
+fn previous_secrets_come_from_a_list_a_variable_or_the_lines_of_a_file_and_are_masked() {
+    let (one, two) = ("Vq7-first-secret-of-all-8Zt2Vw5Yb7Nc", "Hd6-second-secret-9Rj3Lx1Ps0Ga4Mf");
+    let odd = " with, comma and blanks 8Zt2Vw5Yb7Nc ";
+    let exposed = |loaded: &Loaded| {
+        let secrets = loaded.settings.auth.previous_secrets.iter();
+        secrets.map(|secret| secret.expose_secret().to_owned()).collect::<Vec<_>>()
+    };
+    let none = loaded(&Inputs::default());
+    assert!(exposed(&none).is_empty());
+    assert_eq!(value(&none, "auth.previous_secrets"), "[]");
+
+    let variable = environment(&[("APP_AUTH_PREVIOUS_SECRETS", &format!("{one}, {two}"))]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secrets");
+    fs::write(&file, format!("{one}\r\n{two}\n")).unwrap();
+    let path = file.to_str().unwrap();
+    let lines = environment(&[("APP_AUTH_PREVIOUS_SECRETS_FILE", path)]);
+    let toml = format!("[auth]\nprevious_secrets = [\"{one}\", \"{odd}\"]\n");
+    fs::write(folder.path().join("default.toml"), toml).unwrap();
+    let list = Inputs { config_dir: Some(folder.path().to_owned()), ..Inputs::default() };
+    for (inputs, second) in [(variable, two), (lines, two), (list, odd)] {
+        let loaded = loaded(&inputs);
+        assert_eq!(exposed(&loaded), [one, second]);
+        assert_eq!(value(&loaded, "auth.previous_secrets"), "********");
+        assert!(!report(&loaded.effective).contains("secret-of-all"));
+    }
 }
 
 #[test]

@@ -56,6 +56,9 @@ macro_rules! store_contract {
             pruning_takes_no_more_at_once_than_told,
             signing_keys_are_read_back_in_order,
             of_many_keys_of_one_generation_one_is_added,
+            the_token_life_of_younger_keys_is_raised_and_never_lowered,
+            a_key_is_sealed_anew_and_keeps_the_rest,
+            only_older_keys_are_removed,
         );
     };
     (@cases $create:path, $finish:path: $($case:ident),+ $(,)?) => {

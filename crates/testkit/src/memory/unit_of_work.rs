@@ -10,6 +10,7 @@ use doorward_domain::{
     },
     session::{Generation, RevocationCause},
 };
+use time::Duration;
 use tokio::sync::OwnedMutexGuard;
 
 use super::{Shared, state::State};
@@ -221,5 +222,30 @@ impl SigningKeyRepository for MemoryUnitOfWork {
         }
         self.state.signing_keys.insert(key.generation, key.clone());
         Ok(())
+    }
+
+    async fn signing_keys_raise_token_life(
+        &mut self,
+        generation: i64,
+        token_life: Duration,
+    ) -> Result<(), StoreError> {
+        for (_, key) in self.state.signing_keys.range_mut(generation..) {
+            key.token_life = key.token_life.max(token_life);
+        }
+        Ok(())
+    }
+
+    async fn signing_key_reseal(
+        &mut self,
+        kid: &str,
+        sealed_private_key: &[u8],
+    ) -> Result<bool, StoreError> {
+        let key = self.state.signing_keys.values_mut().find(|key| key.kid == kid);
+        Ok(key.map(|key| key.sealed_private_key = sealed_private_key.to_vec()).is_some())
+    }
+
+    async fn signing_keys_delete_before(&mut self, generation: i64) -> Result<u64, StoreError> {
+        let kept = self.state.signing_keys.split_off(&generation);
+        Ok(std::mem::replace(&mut self.state.signing_keys, kept).len() as u64)
     }
 }
