@@ -7,7 +7,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    commands, serve,
+    commands, keys, serve,
     settings::{self, Inputs, Loaded},
 };
 
@@ -52,6 +52,9 @@ enum Command {
     /// Manage administrators.
     #[command(subcommand)]
     Admin(Admin),
+    /// Look at and replace the keys that sign access tokens, also beside a running server.
+    #[command(subcommand)]
+    Keys(Keys),
     /// Ask a running server on this machine whether it is ready; for containers. The exit status is 0
     /// if it is.
     HealthCheck,
@@ -76,6 +79,32 @@ enum Admin {
         #[arg(long, required = true)]
         password_stdin: bool,
     },
+}
+
+#[derive(Subcommand)]
+enum Keys {
+    /// Print the keys, oldest first, and what each is there for.
+    List {
+        /// Print JSON, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make the next key. It is published at once and signs when every copy of the public keys without
+    /// it has been given up. Asking again meanwhile changes nothing.
+    Rotate {
+        /// Replace all keys at once, because one has come into wrong hands. Within seconds all access
+        /// tokens are refused, and everybody must refresh theirs; nobody is signed out. Others who check
+        /// tokens by the public keys refuse the new ones and accept the old ones until they fetch the
+        /// keys anew, which may take auth.public_keys_max_age_seconds.
+        #[arg(long)]
+        now: bool,
+        /// Print JSON, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Encrypt all keys with the present auth.secret, after it was changed. All running servers must
+    /// have the new secret already.
+    Rewrap,
 }
 
 #[derive(Subcommand)]
@@ -117,6 +146,11 @@ fn run(sources: &Sources, command: Command) -> anyhow::Result<()> {
         Command::Admin(Admin::Create { email, name, password_stdin: _ }) => {
             commands::create_admin(&load(sources)?.settings, &email, &name)
         }
+        Command::Keys(Keys::List { json }) => keys::list(&load(sources)?.settings, json),
+        Command::Keys(Keys::Rotate { now, json }) => {
+            keys::rotate(&load(sources)?.settings, now, json)
+        }
+        Command::Keys(Keys::Rewrap) => keys::rewrap(&load(sources)?.settings),
         Command::HealthCheck => commands::health_check(&load(sources)?.settings),
         Command::Openapi => commands::openapi(),
         Command::Config(Config::Check { json }) => commands::show(&load(sources)?.effective, json),

@@ -27,7 +27,7 @@ pub(crate) fn print(text: &str) {
 }
 
 /// Runs a future on a small runtime of its own.
-fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -7,6 +7,7 @@
 mod banner;
 pub mod cli;
 mod commands;
+mod keys;
 pub mod listener;
 mod secret;
 mod serve;

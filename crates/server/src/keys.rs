@@ -1,0 +1,169 @@
+//! The commands about signing keys. They work on the database, beside running servers, which notice.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use doorward_app::{
+    Ctx,
+    signing_key::{self, ListedKey},
+};
+use doorward_domain::Timestamp;
+use serde_json::{Value, json};
+use time::{format_description::well_known::Rfc3339, macros::format_description};
+
+use crate::{
+    commands::{block_on, print},
+    settings::Settings,
+    telemetry,
+    wiring::{self, Database},
+};
+
+/// Prints all keys.
+pub(crate) fn list(settings: &Settings, json: bool) -> Result<()> {
+    let keys = on_database(settings, async |ctx| Ok(signing_key::list(ctx).await?))?;
+    if json {
+        let keys: Vec<Value> = keys.iter().map(object).collect();
+        print(&format!("{:#}\n", Value::from(keys)));
+    } else if keys.is_empty() {
+        eprintln!("There are no keys yet; the first start of the server makes one.");
+    } else {
+        print(&table(&keys));
+    }
+    Ok(())
+}
+
+/// Begins a rotation, or replaces all keys `now`.
+pub(crate) fn rotate(settings: &Settings, now: bool, json: bool) -> Result<()> {
+    let rotation = on_database(settings, async |ctx| {
+        let rotation =
+            if now { signing_key::rotate_now(ctx).await } else { signing_key::rotate(ctx).await };
+        Ok(rotation?)
+    })?;
+    let key = &rotation.key;
+    if json {
+        print(&format!("{:#}\n", json!({"key": object(key), "under_way": rotation.under_way})));
+        return Ok(());
+    }
+    let (kid, from) = (&key.kid, shown(key.activates_at));
+    if now {
+        eprintln!("All keys are replaced by {kid}. Access tokens made before are refused.");
+    } else if rotation.under_way {
+        eprintln!("A rotation is under way already: {kid} signs from {from} on.");
+    } else {
+        eprintln!("Made {kid}, which is published now and signs from {from} on.");
+    }
+    Ok(())
+}
+
+/// Encrypts all keys anew.
+pub(crate) fn rewrap(settings: &Settings) -> Result<()> {
+    let keys = on_database(settings, async |ctx| Ok(signing_key::rewrap(ctx).await?))?;
+    eprintln!(
+        "Encrypted {keys} signing keys with the present auth.secret. Keep the former one in \
+         auth.previous_secrets until the sessions from before the change are over."
+    );
+    Ok(())
+}
+
+fn on_database<T>(settings: &Settings, work: impl AsyncFnOnce(&Ctx) -> Result<T>) -> Result<T> {
+    telemetry::start(&settings.log)?;
+    block_on(async {
+        let database = Database::open(&settings.database).await?;
+        database.prepare(settings.database.migrate_on_start).await?;
+        let ctx = wiring::context(settings, &database)?;
+        let done = work(&ctx).await;
+        database.close().await;
+        done
+    })
+}
+
+fn object(key: &ListedKey) -> Value {
+    json!({
+        "kid": key.kid,
+        "generation": key.generation,
+        "algorithm": key.algorithm.as_str(),
+        "state": key.state.as_str(),
+        "created_at": text(key.created_at),
+        "activates_at": text(key.activates_at),
+        "signs_until": key.signs_until.map(text),
+        "retires_at": key.retires_at.map(text),
+    })
+}
+
+fn table(keys: &[ListedKey]) -> String {
+    let head = ["key", "generation", "algorithm", "state", "signs from", "signs until", "retires"];
+    let mut rows = vec![head.map(str::to_owned)];
+    for key in keys {
+        let or_dash = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), shown);
+        rows.push([
+            key.kid.clone(),
+            key.generation.to_string(),
+            key.algorithm.as_str().to_owned(),
+            key.state.as_str().to_owned(),
+            shown(key.activates_at),
+            or_dash(key.signs_until),
+            or_dash(key.retires_at),
+        ]);
+    }
+    let widths: [usize; 7] =
+        std::array::from_fn(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0));
+    let mut table = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            let _ = write!(line, "{cell:width$}  ");
+        }
+        let _ = writeln!(table, "{}", line.trim_end());
+    }
+    table
+}
+
+/// As people read it, in UTC.
+fn shown(at: Timestamp) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
+    at.format(format).unwrap_or_else(|_| at.to_string())
+}
+
+/// As programs read it (RFC 3339).
+fn text(at: Timestamp) -> String {
+    at.format(&Rfc3339).unwrap_or_else(|_| at.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use doorward_domain::{KeyState, SigningAlgorithm};
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_shown_aligned_for_people_and_whole_for_programs() {
+        let old = ListedKey {
+            kid: "one".to_owned(),
+            generation: 9,
+            algorithm: SigningAlgorithm::EdDsa,
+            state: KeyState::Active,
+            created_at: datetime!(2026-01-01 00:00:00.5 UTC),
+            activates_at: datetime!(2026-01-01 00:00:00.5 UTC),
+            signs_until: Some(datetime!(2026-01-02 00:10:15 UTC)),
+            retires_at: Some(datetime!(2026-01-02 00:25:30 UTC)),
+        };
+        let new = ListedKey {
+            kid: "another".to_owned(),
+            generation: 10,
+            state: KeyState::Published,
+            activates_at: datetime!(2026-01-02 00:10:15 UTC),
+            signs_until: None,
+            retires_at: None,
+            ..old.clone()
+        };
+        assert_eq!(
+            table(&[old.clone(), new.clone()]),
+            "key      generation  algorithm  state      signs from            signs until           retires\n\
+             one      9           EdDSA      active     2026-01-01 00:00:00Z  2026-01-02 00:10:15Z  2026-01-02 00:25:30Z\n\
+             another  10          EdDSA      published  2026-01-02 00:10:15Z  -                     -\n"
+        );
+        assert_eq!(object(&new)["retires_at"], Value::Null);
+        assert_eq!(object(&old)["created_at"], "2026-01-01T00:00:00.5Z");
+    }
+}
