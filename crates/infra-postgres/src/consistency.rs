@@ -24,7 +24,7 @@ pub(crate) async fn inconsistencies(store: &PostgresStore) -> Result<Vec<String>
                 SELECT 'the generations of the ' || count(*) || ' signing keys go from '
                        || min(generation) || ' to ' || max(generation)
                 FROM signing_keys
-                HAVING min(generation) <> 1 OR max(generation) <> count(*)
+                HAVING min(generation) < 1 OR max(generation) - min(generation) + 1 <> count(*)
                 "#
             )
             .fetch_all(connection)

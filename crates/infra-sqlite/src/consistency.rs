@@ -24,7 +24,8 @@ pub(crate) async fn inconsistencies(readers: &SqlitePool) -> Result<Vec<String>,
         SELECT 'the generations of the ' || count(*) || ' signing keys go from '
                || min(generation) || ' to ' || max(generation)
         FROM signing_keys
-        HAVING count(*) > 0 AND (min(generation) <> 1 OR max(generation) <> count(*))
+        HAVING count(*) > 0
+           AND (min(generation) < 1 OR max(generation) - min(generation) + 1 <> count(*))
         "#
     )
     .fetch_all(readers)

@@ -10,6 +10,7 @@ mod command_line;
 mod disconnects;
 mod instances;
 mod journey;
+mod keys;
 mod overload;
 mod protocol;
 mod readme;
