@@ -131,6 +131,8 @@ pub async fn rotate_when_due(ctx: &Ctx) -> Result<(), SigningKeyError> {
 /// refreshing gives a new access token. Others who check tokens go on with the old keys, and without
 /// the new one, for as long as they keep their copy.
 ///
+/// It needs none of the former keys, so it also helps when `auth.secret` was lost.
+///
 /// # Errors
 /// As [`rotate`].
 pub async fn rotate_now(ctx: &Ctx) -> Result<Rotation, SigningKeyError> {
