@@ -12,6 +12,10 @@ CREATE TABLE roles (
 INSERT INTO roles (name, description, permissions) VALUES
     ('admin', 'Everything', '{}'),
     ('user', 'Everybody who signed up', '{}');
+-- Those that somebody gave by hand stay, and permit nothing.
+INSERT INTO roles (name, description, permissions)
+SELECT DISTINCT role, '', '{}'::text[] FROM user_roles
+ON CONFLICT (name) DO NOTHING;
 
 ALTER TABLE user_roles
     ADD CONSTRAINT user_roles_role_fkey FOREIGN KEY (role) REFERENCES roles ON DELETE CASCADE;
@@ -19,10 +23,12 @@ ALTER TABLE user_roles
 -- Who has a role; and how many administrators there are.
 CREATE INDEX user_roles_role_user_id_idx ON user_roles (role, user_id);
 
--- What instances keep in memory and must forget: sessions that ended before their access tokens did, users
--- whose roles or status changed, and (without a subject) that a role did. Small: a row is kept until
--- every instance has read it. No reference, because a change outlives what it is about.
+-- What instances keep in memory and must forget: sessions that ended before their access tokens did,
+-- users whose roles or status changed, and (without a subject) that a role did. Small: a row is kept
+-- until every instance has read it. No reference, because a change outlives what it is about.
 CREATE TABLE changes (
+    -- Only to name a row: servers that publish all tables refuse to delete from one without a key.
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind        text NOT NULL CHECK (kind IN ('session', 'user', 'roles')),
     subject     uuid CHECK ((subject IS NULL) = (kind = 'roles')),
     -- An access token that names the session is refused until then; anything else is forgotten then.

@@ -11,6 +11,9 @@ CREATE TABLE roles (
 INSERT INTO roles (name, description, permissions) VALUES
     ('admin', 'Everything', ''),
     ('user', 'Everybody who signed up', '');
+-- Those that somebody gave by hand stay, and permit nothing.
+INSERT INTO roles (name, description, permissions)
+SELECT DISTINCT role, '', '' FROM user_roles WHERE role NOT IN ('admin', 'user');
 
 -- SQLite adds a foreign key only to a new table.
 CREATE TABLE user_roles_new (
@@ -25,9 +28,9 @@ ALTER TABLE user_roles_new RENAME TO user_roles;
 -- Who has a role; and how many administrators there are.
 CREATE INDEX user_roles_role_user_id_idx ON user_roles (role, user_id);
 
--- What instances keep in memory and must forget: sessions that ended before their access tokens did, users
--- whose roles or status changed, and (without a subject) that a role did. Small: a row is kept until
--- every instance has read it. No reference, because a change outlives what it is about.
+-- What instances keep in memory and must forget: sessions that ended before their access tokens did,
+-- users whose roles or status changed, and (without a subject) that a role did. Small: a row is kept
+-- until every instance has read it. No reference, because a change outlives what it is about.
 CREATE TABLE changes (
     -- SQLite has one writer at a time, so the order of this number is the order of commits.
     seq     INTEGER PRIMARY KEY AUTOINCREMENT,

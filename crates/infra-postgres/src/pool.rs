@@ -35,7 +35,7 @@ pub struct PostgresSettings {
     /// `postgres://user:password@host:port/database?sslmode=…`
     pub url: SecretString,
     /// The most connections this instance has open, not counting one that listens and one that
-    /// reads the revocation feed.
+    /// reads the feed of changes.
     pub max_connections: u32,
     /// How many connections are kept ready; not more than `max_connections`.
     pub min_connections: u32,
@@ -50,17 +50,17 @@ pub struct PostgresSettings {
 #[derive(Debug)]
 pub struct PostgresStore {
     pool: PgPool,
-    /// One connection for the revocation feed alone: that a session is over must become known in time
+    /// One connection for the feed of changes alone: that a session is over must become known in time
     /// also while requests wait for connections.
     feed: PgPool,
     pub(crate) options: PgConnectOptions,
     /// How long an answer may take.
     patience: Duration,
-    /// Told when revocations were committed here, for the others to be told.
+    /// Told when changes were committed here, for the others to be told.
     pub(crate) committed: Arc<Notify>,
-    /// Told when there may be new revocations, from here or elsewhere.
+    /// Told when there may be new changes, from here or elsewhere.
     pub(crate) hints: Arc<Notify>,
-    /// The task that listens; it runs from the first call of `revocation_hint` on.
+    /// The task that listens; it runs from the first call of `change_hint` on.
     pub(crate) listener: OnceLock<AbortOnDropHandle<()>>,
     /// Work that ends with the store.
     _tasks: [AbortOnDropHandle<()>; 2],
@@ -109,7 +109,7 @@ impl PostgresStore {
         Lease::take(&self.pool, self.patience).await
     }
 
-    /// Runs one statement of the revocation feed.
+    /// Runs one statement of the feed of changes.
     pub(crate) async fn read_feed<T>(
         &self,
         statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, StoreError>,

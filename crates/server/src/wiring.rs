@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use doorward_app::{Ctx, Policy, revocation::RevocationList};
+use doorward_app::{Ctx, Policy, grant::GrantCache, revocation::RevocationList};
 use doorward_domain::{
     PasswordPolicy,
     ports::{Entropy, Store},
@@ -141,6 +141,7 @@ pub fn context(settings: &Settings, database: &Database) -> Result<Ctx> {
         hasher: Arc::new(hasher),
         signer: Arc::new(signer),
         revocations: Arc::new(RevocationList::default()),
+        grants: Arc::new(GrantCache::default()),
         policy,
     })
 }

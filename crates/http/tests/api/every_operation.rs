@@ -41,7 +41,9 @@ fn operations() -> Vec<Operation> {
             found.push(Operation {
                 id: operation["operationId"].as_str().expect("an operationId").to_owned(),
                 method,
-                path: path.replace("{id}", "019b76da-a87b-774b-8000-00000000ffff"),
+                path: path
+                    .replace("{id}", "019b76da-a87b-774b-8000-00000000ffff")
+                    .replace("{name}", "nobodys-role"),
                 secured: operation.get("security").is_some(),
                 has_body: operation.get("requestBody").is_some(),
                 statuses: responses.keys().cloned().collect(),
