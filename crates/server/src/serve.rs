@@ -42,7 +42,7 @@ const ADMIN_CONNECTIONS: usize = 64;
 
 /// Serves until a signal says to stop.
 pub(crate) fn run(settings: Settings) -> Result<()> {
-    telemetry::start(&settings.log)?;
+    let _log = telemetry::start(&settings.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

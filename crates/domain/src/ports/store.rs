@@ -314,8 +314,9 @@ pub enum StoreError {
     /// No connection, or no lock, became free in time. Trying again later may succeed.
     #[error("the database is busy")]
     Busy(#[source] BoxError),
-    /// The database cannot be reached or is shutting down. Trying again later may succeed.
-    #[error("the database cannot be reached")]
+    /// The database cannot be reached, is shutting down, or has no room left. Trying again later may
+    /// succeed.
+    #[error("the database cannot serve")]
     Unavailable(#[source] BoxError),
     /// A row holds what Doorward never writes.
     #[error("the database holds a damaged {what}")]
