@@ -27,6 +27,13 @@ struct Known {
     users: HashMap<UserId, Arc<[RoleName]>>,
 }
 
+/// What is known of one person at one moment.
+struct Glimpse {
+    changes: u64,
+    roles: Option<Arc<[Role]>>,
+    names: Option<Arc<[RoleName]>>,
+}
+
 /// More people than this are not kept in memory at once.
 const USERS_MAX: usize = 100_000;
 
@@ -44,9 +51,13 @@ impl GrantCache {
         *known = Known { changes: known.changes + 1, ..Known::default() };
     }
 
-    fn look_up(&self, user: UserId) -> (u64, Option<Arc<[Role]>>, Option<Arc<[RoleName]>>) {
+    fn look_up(&self, user: UserId) -> Glimpse {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        (known.changes, known.roles.clone(), known.users.get(&user).cloned())
+        Glimpse {
+            changes: known.changes,
+            roles: known.roles.clone(),
+            names: known.users.get(&user).cloned(),
+        }
     }
 
     fn keep(&self, changes: u64, user: UserId, roles: &Arc<[Role]>, names: &Arc<[RoleName]>) {
@@ -120,7 +131,7 @@ impl<P> Permitted<P> {
 pub async fn permit<P: Needed>(ctx: &Ctx, actor: Actor) -> Result<Permitted<P>, PermitError> {
     let permission = P::PERMISSION;
     let user = actor.user_id();
-    let (changes, roles, names) = ctx.grants.look_up(user);
+    let Glimpse { changes, roles, names } = ctx.grants.look_up(user);
     let (roles, names) = match (roles, names) {
         (Some(roles), Some(names)) => (roles, names),
         (roles, names) => {

@@ -1,5 +1,7 @@
 //! What operators do with other people's accounts, and who may.
 
+use std::sync::Arc;
+
 use doorward_app::{
     account::{self, DeleteError},
     bootstrap, change,
@@ -51,7 +53,10 @@ async fn a_permission_is_had_by_role_and_only_by_role() {
     let ada = world.registered("ada@example.com").await;
     let (_, actor) = world.signed_in("ada@example.com").await;
     let refused = grant::permit::<UsersRead>(&world.ctx, actor).await;
-    assert!(matches!(&refused, Err(PermitError::Forbidden(it)) if *it == Permission::USERS_READ), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(PermitError::Forbidden(it)) if *it == Permission::USERS_READ),
+        "{refused:?}"
+    );
 
     let by = permitted::<RolesWrite>(&world, root).await;
     role::put(&world.ctx, &by, &role("support", &[Permission::USERS_READ])).await.unwrap();
@@ -80,7 +85,7 @@ async fn another_instance_forgets_what_it_knew_when_it_hears_of_the_change() {
     user::set_roles(&world.ctx, &by, ada.id, &[RoleName::admin()]).await.unwrap();
 
     let mut other = world.ctx.clone();
-    other.grants = Default::default();
+    other.grants = Arc::default();
     let start = change::catch_up(&other, FeedCursor::default()).await.unwrap();
     assert!(grant::permit::<UsersRead>(&other, actor).await.is_ok());
     user::set_roles(&world.ctx, &by, ada.id, &[RoleName::user()]).await.unwrap();
@@ -99,7 +104,7 @@ async fn an_instance_that_lost_touch_trusts_nothing_it_knew() {
     let by = permitted::<RolesWrite>(&world, root).await;
     user::set_roles(&world.ctx, &by, ada.id, &[RoleName::admin()]).await.unwrap();
     let mut other = world.ctx.clone();
-    other.grants = Default::default();
+    other.grants = Arc::default();
     assert!(grant::permit::<UsersRead>(&other, actor).await.is_ok());
     user::set_roles(&world.ctx, &by, ada.id, &[RoleName::user()]).await.unwrap();
     change::lost_touch(&other);

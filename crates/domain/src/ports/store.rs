@@ -76,7 +76,8 @@ pub trait UserRepository: Send {
     /// Adds a user with their roles.
     ///
     /// # Errors
-    /// `Conflict(UserEmail)` if the canonical address is taken; the transaction stays usable.
+    /// `Conflict(UserEmail)` if the canonical address is taken, `Conflict(RoleUnknown)` if a role does
+    /// not exist; the transaction stays usable.
     async fn user_insert(&mut self, user: &User) -> Result<(), StoreError>;
 
     /// Changes the name and returns the user as they are now; `None` if there is no such user.
@@ -87,8 +88,8 @@ pub trait UserRepository: Send {
         now: Timestamp,
     ) -> Result<Option<User>, StoreError>;
 
-    /// Locks or unlocks an account, records the [`Change`], which is kept for an hour, and returns the user as they are now; `None` if there is no such
-    /// user.
+    /// Locks or unlocks an account, records the [`Change`], which is kept for an hour, and returns the
+    /// user as they are now; `None` if there is no such user.
     async fn user_set_status(
         &mut self,
         id: UserId,
@@ -96,8 +97,8 @@ pub trait UserRepository: Send {
         now: Timestamp,
     ) -> Result<Option<User>, StoreError>;
 
-    /// Gives a user these roles instead of those they have, records the [`Change`], and returns the user as they are now;
-    /// `None` if there is no such user.
+    /// Gives a user these roles instead of those they have, records the [`Change`], and returns the
+    /// user as they are now; `None` if there is no such user.
     ///
     /// # Errors
     /// `Conflict(RoleUnknown)` if a role does not exist; the transaction stays usable.
@@ -282,7 +283,8 @@ pub const CHANGE_KEPT_FOR: time::Duration = time::Duration::HOUR;
 pub enum Change {
     /// A session ended before its access tokens did.
     Revoked(Revocation),
-    /// A user's roles or status changed, or the user was deleted.
+    /// A user's roles or status changed. That one was deleted needs no telling: their sessions were
+    /// revoked.
     User(UserId),
     /// A role was changed or deleted.
     Roles,
@@ -309,7 +311,7 @@ pub trait ChangeFeed: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A uniqueness rule refused the write. The transaction is still usable.
-    #[error("{0:?} is taken")]
+    #[error("the rule {0:?} was broken")]
     Conflict(Constraint),
     /// No connection, or no lock, became free in time. Trying again later may succeed.
     #[error("the database is busy")]

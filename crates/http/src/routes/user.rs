@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, State, rejection::PathRejection},
-    http::StatusCode,
+    extract::{FromRequestParts, Path, State},
+    http::{StatusCode, request::Parts},
     response::Response,
 };
 use doorward_app::{
@@ -34,10 +34,16 @@ const TAG: &str = "users";
 const ROLES_MAX: usize = 50;
 
 /// The user that the path names. What is no id names nobody.
-fn user_id(id: Result<Path<Uuid>, PathRejection>) -> Result<UserId, Problem> {
-    match id {
-        Ok(Path(id)) => Ok(UserId::from_uuid(id)),
-        Err(_) => Err(Problem::new(Code::NotFound)),
+pub(crate) struct Named(UserId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<Uuid>::from_request_parts(parts, state).await {
+            Ok(Path(id)) => Ok(Self(UserId::from_uuid(id))),
+            Err(_) => Err(Problem::new(Code::NotFound)),
+        }
     }
 }
 
@@ -55,9 +61,9 @@ fn user_id(id: Result<Path<Uuid>, PathRejection>) -> Result<UserId, Problem> {
 pub(crate) async fn get(
     State(http): State<HttpState>,
     Let(by): Let<UsersRead>,
-    id: Result<Path<Uuid>, PathRejection>,
+    Named(id): Named,
 ) -> Result<Json<UserView>, Problem> {
-    let found = user::get(&http.ctx, &by, user_id(id)?).await?;
+    let found = user::get(&http.ctx, &by, id).await?;
     Ok(Json(found.into()))
 }
 
@@ -109,10 +115,10 @@ impl Read for UpdateUserBody {
 pub(crate) async fn update(
     State(http): State<HttpState>,
     Let(by): Let<UsersWrite>,
-    id: Result<Path<Uuid>, PathRejection>,
+    Named(id): Named,
     Payload(body): Payload<UpdateUserBody>,
 ) -> Result<Json<UserView>, Problem> {
-    let (ctx, id) = (Arc::clone(&http.ctx), user_id(id)?);
+    let ctx = Arc::clone(&http.ctx);
     let command = UpdateUser { name: body.name, status: body.status };
     let changed = detached(async move { user::update(&ctx, &by, id, command).await }).await?;
     Ok(Json(changed.into()))
@@ -135,9 +141,9 @@ pub(crate) async fn update(
 pub(crate) async fn delete(
     State(http): State<HttpState>,
     Let(by): Let<UsersWrite>,
-    id: Result<Path<Uuid>, PathRejection>,
+    Named(id): Named,
 ) -> Result<StatusCode, Problem> {
-    let (ctx, id) = (Arc::clone(&http.ctx), user_id(id)?);
+    let ctx = Arc::clone(&http.ctx);
     detached(async move { user::delete(&ctx, &by, id).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -176,10 +182,10 @@ impl Read for SetRolesBody {
 pub(crate) async fn set_roles(
     State(http): State<HttpState>,
     Let(by): Let<RolesWrite>,
-    id: Result<Path<Uuid>, PathRejection>,
+    Named(id): Named,
     Payload(body): Payload<SetRolesBody>,
 ) -> Result<Json<UserView>, Problem> {
-    let (ctx, id) = (Arc::clone(&http.ctx), user_id(id)?);
+    let ctx = Arc::clone(&http.ctx);
     let changed =
         detached(async move { user::set_roles(&ctx, &by, id, &body.roles).await }).await?;
     Ok(Json(changed.into()))
@@ -207,10 +213,9 @@ pub(crate) async fn set_roles(
 pub(crate) async fn sessions(
     State(http): State<HttpState>,
     Let(by): Let<UsersRead>,
-    id: Result<Path<Uuid>, PathRejection>,
+    Named(id): Named,
     Paging(page): Paging<SessionId>,
 ) -> Result<Response, Problem> {
-    let id = user_id(id)?;
     let found = user::sessions(&http.ctx, &by, id, page).await?;
     let path = format!("{BASE}/users/{id}/sessions");
     let view = |session| SessionView::new(session, by.actor().session_id());
@@ -231,9 +236,9 @@ pub(crate) async fn sessions(
 pub(crate) async fn revoke_sessions(
     State(http): State<HttpState>,
     Let(by): Let<SessionsWrite>,
-    id: Result<Path<Uuid>, PathRejection>,
+    Named(id): Named,
 ) -> Result<StatusCode, Problem> {
-    let (ctx, id) = (Arc::clone(&http.ctx), user_id(id)?);
+    let ctx = Arc::clone(&http.ctx);
     detached(async move { user::revoke_sessions(&ctx, &by, id).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

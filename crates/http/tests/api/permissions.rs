@@ -155,10 +155,10 @@ async fn a_disabled_user_is_out_at_once_and_comes_back_when_enabled() {
     let id = text(&api.get("/api/v1/users/me", Some(&token)).await.json()["id"]);
     let admin = api.admin().await;
     let path = format!("/api/v1/users/{id}");
-    let patch = |status: &str| {
+    let set = |status: &str| {
         api.call(Method::PATCH, &path, Some(&admin), Some(json!({"status": status})))
     };
-    let disabled = patch("disabled").await;
+    let disabled = set("disabled").await;
     assert_eq!(disabled.json()["status"], "disabled");
     assert_eq!(api.get("/api/v1/users/me", Some(&token)).await.problem(), "invalid_token");
     let refresh = json!({"refresh_token": pair["refresh_token"]});
@@ -166,7 +166,7 @@ async fn a_disabled_user_is_out_at_once_and_comes_back_when_enabled() {
     assert_eq!(refused.problem(), "invalid_refresh_token");
     let login = json!({"email": "ada@example.com", "password": super::support::PASSWORD});
     assert_eq!(api.post("/api/v1/auth/login", login).await.problem(), "account_disabled");
-    assert_eq!(patch("active").await.json()["status"], "active");
+    assert_eq!(set("active").await.json()["status"], "active");
     api.sign_in("ada@example.com").await;
     api.world.assert_consistent().await;
 }
