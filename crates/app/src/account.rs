@@ -7,7 +7,9 @@ use doorward_domain::{
     session::RevocationCause,
 };
 
-use crate::{Actor, Ctx, Failure, failure::failed_from_ports, revocation, session};
+use crate::{
+    Actor, Ctx, Failure, failure::failed_from_ports, revocation, session, user::is_last_admin,
+};
 
 /// Somebody wants an account.
 #[derive(Debug, Clone)]
@@ -103,6 +105,9 @@ pub enum DeleteError {
     /// The account was deleted or disabled after the access token was checked.
     #[error("the account is gone")]
     Gone,
+    /// Nobody could undo it.
+    #[error("it would leave no active administrator")]
+    LastAdmin,
     #[error(transparent)]
     Failed(Failure),
 }
@@ -122,9 +127,12 @@ pub async fn delete(ctx: &Ctx, actor: &Actor, password: &Password) -> Result<(),
     let until = session::tokens_until(ctx, now);
     let mut work = ctx.store.begin().await?;
     let user = work.user_lock(user_id).await?;
-    user.filter(|user| user.status == UserStatus::Active).ok_or(DeleteError::Gone)?;
+    let user = user.filter(|user| user.status == UserStatus::Active).ok_or(DeleteError::Gone)?;
     if !work.credential_is_current(user_id, credential.version).await? {
         return Err(DeleteError::WrongPassword);
+    }
+    if is_last_admin(&mut *work, &user).await? {
+        return Err(DeleteError::LastAdmin);
     }
     let ended = work.sessions_revoke(user_id, None, RevocationCause::Revoked, now, until).await?;
     work.user_delete(user_id).await?;

@@ -7,7 +7,7 @@ use doorward_domain::{
 };
 use time::Duration;
 
-use crate::revocation::RevocationList;
+use crate::{grant::GrantCache, revocation::RevocationList};
 
 /// What every use case is given: the ports, the policy, and what this instance keeps in memory.
 #[derive(Clone)]
@@ -18,6 +18,7 @@ pub struct Ctx {
     pub hasher: Arc<dyn PasswordHasher>,
     pub signer: Arc<dyn TokenSigner>,
     pub revocations: Arc<RevocationList>,
+    pub grants: Arc<GrantCache>,
     pub policy: Policy,
 }
 

@@ -10,13 +10,17 @@
 pub mod access;
 pub mod account;
 pub mod bootstrap;
+pub mod change;
 mod context;
 mod failure;
+pub mod grant;
 pub mod maintenance;
 pub mod password;
 pub mod revocation;
+pub mod role;
 pub mod session;
 pub mod signing_key;
+pub mod user;
 
 pub use access::Actor;
 pub use context::{Ctx, Policy};

@@ -5,10 +5,7 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use doorward_domain::{
-    Revocation, SessionId, Timestamp,
-    ports::{FeedCursor, StoreError},
-};
+use doorward_domain::{Revocation, SessionId, Timestamp};
 
 use time::Duration;
 
@@ -16,7 +13,7 @@ use crate::Ctx;
 
 /// The revoked sessions that can still hold a live access token.
 ///
-/// It is filled from the store's feed at start and followed from then on ([`catch_up`]); what this
+/// It is filled from the store's feed at start and followed from then on ([`catch_up`](crate::change::catch_up)); what this
 /// instance revokes itself is added at once. It stays small, because an entry is forgotten when the
 /// last access token of its session has expired.
 #[derive(Debug, Default)]
@@ -57,6 +54,11 @@ impl RevocationList {
         caught_up_at.is_some_and(|at| now - at < FRESH_FOR)
     }
 
+    /// Notes that everything the store knew at `at` is in the list.
+    pub(crate) fn caught_up(&self, at: Timestamp) {
+        *self.caught_up_at.write().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    }
+
     /// How many sessions are known to be revoked.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -67,24 +69,6 @@ impl RevocationList {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-}
-
-/// Takes in what was revoked since `cursor`, on whichever instance, and returns the cursor to go on
-/// with. An instance calls it before it serves, and again at each hint and at least every half
-/// second.
-///
-/// # Errors
-/// When the store cannot be read; the list stays as it is.
-pub async fn catch_up(ctx: &Ctx, cursor: FeedCursor) -> Result<FeedCursor, StoreError> {
-    let now = ctx.clock.now();
-    let (revocations, next) = ctx.store.revocations_since(cursor).await?;
-    if !revocations.is_empty() {
-        ctx.revocations.add(revocations);
-    }
-    let mut caught_up_at =
-        ctx.revocations.caught_up_at.write().unwrap_or_else(PoisonError::into_inner);
-    *caught_up_at = Some(now);
-    Ok(next)
 }
 
 /// Makes what this instance has just committed effective here, without waiting for the feed.

@@ -13,8 +13,8 @@ use doorward_app::{
     session::{self, RefreshError, Tokens},
 };
 use doorward_domain::{
-    Generation, Password, RoleName, Session, SessionId, User, UserStatus,
-    ports::{FeedCursor, TokenError},
+    Generation, Password, Revocation, RoleName, Session, SessionId, User, UserStatus,
+    ports::{Change, FeedCursor, TokenError},
     session::RevocationCause,
 };
 use doorward_testkit::{PASSWORD, World, mock::MockStore};
@@ -145,18 +145,17 @@ async fn after_the_grace_window_a_used_token_ends_the_session_and_its_access_tok
     for tokens in [&first, &second] {
         assert_eq!(authenticate(&world.ctx, tokens), Err(AuthenticateError::Revoked));
     }
-    let (recorded, _) = world.ctx.store.revocations_since(FeedCursor::default()).await.unwrap();
-    assert_eq!(recorded.len(), 1);
-    assert_eq!(recorded[0].session_id, first.session_id);
+    let (recorded, _) = world.ctx.store.changes_since(FeedCursor::default()).await.unwrap();
     // 10 s of grace, 15 min of token, 1 min for clocks that differ.
-    assert_eq!(recorded[0].until, datetime!(2026-01-01 00:16:10 UTC));
+    let until = datetime!(2026-01-01 00:16:10 UTC);
+    assert_eq!(recorded, [Change::Revoked(Revocation { session_id: first.session_id, until })]);
 
     // The thief and the owner may both come again: the answer stays, nothing more is written.
     assert_reused(&world, &first).await;
     assert_invalid(&world, &second).await;
     assert_reused(&world, &first).await;
     assert_eq!(stored(&world, first.session_id).await, session);
-    let (recorded, _) = world.ctx.store.revocations_since(FeedCursor::default()).await.unwrap();
+    let (recorded, _) = world.ctx.store.changes_since(FeedCursor::default()).await.unwrap();
     assert_eq!(recorded.len(), 1);
 
     // The person's other sign-ins are not touched.
@@ -235,7 +234,7 @@ async fn of_two_replays_of_a_stolen_token_at_once_both_are_told_and_one_revocati
     for refusal in [here.await, there.await] {
         assert!(matches!(refusal, Err(RefreshError::Reused)), "{refusal:?}");
     }
-    let (recorded, _) = world.ctx.store.revocations_since(FeedCursor::default()).await.unwrap();
+    let (recorded, _) = world.ctx.store.changes_since(FeedCursor::default()).await.unwrap();
     assert_eq!(recorded.len(), 1);
     world.assert_consistent().await;
 }

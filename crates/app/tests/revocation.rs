@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use doorward_app::{Ctx, access, access::AuthenticateError, maintenance, revocation, session};
+use doorward_app::{Ctx, access, access::AuthenticateError, change, maintenance, session};
 use doorward_domain::{
     Revocation, SessionId,
     ports::{FeedCursor, StoreError, TokenError},
@@ -28,7 +28,7 @@ fn another_instance(world: &World) -> Ctx {
 async fn a_feed_that_cannot_be_read_leaves_the_list_as_it_is() {
     let mut store = MockStore::new();
     store
-        .expect_revocations_since()
+        .expect_changes_since()
         .withf(|cursor| *cursor == FeedCursor(7))
         .times(1)
         .returning(|_| Err(StoreError::Unavailable("connection refused".into())));
@@ -36,7 +36,7 @@ async fn a_feed_that_cannot_be_read_leaves_the_list_as_it_is() {
     let until = datetime!(2026-01-01 00:16:00 UTC);
     world.ctx.revocations.add([Revocation { session_id: session_id(1), until }]);
 
-    let outcome = revocation::catch_up(&world.ctx, FeedCursor(7)).await;
+    let outcome = change::catch_up(&world.ctx, FeedCursor(7)).await;
     assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
     assert!(world.ctx.revocations.contains(session_id(1)));
     assert_eq!(world.ctx.revocations.len(), 1);
@@ -94,22 +94,22 @@ async fn what_another_instance_revokes_arrives_with_the_next_look_at_the_feed() 
     let (tokens, actor) = world.signed_in("ada@example.com").await;
     let (kept, _) = world.signed_in("ada@example.com").await;
     let token = tokens.access_token.expose_secret();
-    let start = revocation::catch_up(&world.ctx, FeedCursor::default()).await.unwrap();
+    let start = change::catch_up(&world.ctx, FeedCursor::default()).await.unwrap();
 
     session::logout(&there, &actor).await.unwrap();
     assert_eq!(access::authenticate(&there, token), Err(AuthenticateError::Revoked));
     assert_eq!(access::authenticate(&world.ctx, token), Ok(actor), "the news is on its way");
 
-    let next = revocation::catch_up(&world.ctx, start).await.unwrap();
+    let next = change::catch_up(&world.ctx, start).await.unwrap();
     assert_eq!(access::authenticate(&world.ctx, token), Err(AuthenticateError::Revoked));
     access::authenticate(&world.ctx, kept.access_token.expose_secret()).unwrap();
 
     // What was read is not read again, and reading it again would do no harm.
     assert_ne!(next, start);
-    let (news, _) = world.ctx.store.revocations_since(next).await.unwrap();
+    let (news, _) = world.ctx.store.changes_since(next).await.unwrap();
     assert_eq!(news, []);
-    assert_eq!(revocation::catch_up(&world.ctx, next).await.unwrap(), next);
-    revocation::catch_up(&world.ctx, FeedCursor::default()).await.unwrap();
+    assert_eq!(change::catch_up(&world.ctx, next).await.unwrap(), next);
+    change::catch_up(&world.ctx, FeedCursor::default()).await.unwrap();
     assert_eq!(world.ctx.revocations.len(), 1);
     world.assert_consistent().await;
 }
@@ -124,7 +124,7 @@ async fn an_instance_that_starts_learns_what_was_revoked_before() {
     session::revoke_others(&world.ctx, &actor).await.unwrap();
 
     let restarted = another_instance(&world);
-    revocation::catch_up(&restarted, FeedCursor::default()).await.unwrap();
+    change::catch_up(&restarted, FeedCursor::default()).await.unwrap();
     assert!(restarted.revocations.contains(first.session_id));
     assert!(restarted.revocations.contains(second.session_id));
     assert!(!restarted.revocations.contains(present.session_id));
@@ -152,7 +152,7 @@ async fn pruning_forgets_what_is_over_and_nothing_else() {
     let (revoked, revoked_actor) = world.signed_in("ada@example.com").await;
     let (live, _) = world.signed_in("ada@example.com").await;
     session::logout(&world.ctx, &revoked_actor).await.unwrap();
-    let feed = || world.ctx.store.revocations_since(FeedCursor::default());
+    let feed = || world.ctx.store.changes_since(FeedCursor::default());
 
     maintenance::prune(&world.ctx).await.unwrap();
     assert_eq!(world.ctx.revocations.len(), 1);

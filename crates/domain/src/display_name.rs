@@ -79,7 +79,9 @@ pub(crate) fn is_unprintable(c: char) -> bool {
             | GeneralCategory::Surrogate
             | GeneralCategory::PrivateUse
     );
-    (ignorable || invisible) && !is_joiner(c)
+    // Code points that will never be characters (Unicode §23.7).
+    let never = u32::from(c) & 0xfffe == 0xfffe || ('\u{fdd0}'..='\u{fdef}').contains(&c);
+    (ignorable || invisible || never) && !is_joiner(c)
 }
 
 /// Whether a character can be seen when it stands alone.
@@ -117,6 +119,8 @@ mod tests {
             ("\u{115f}", DisplayNameError::Unprintable),
             ("\u{2800}", DisplayNameError::Unprintable),
             ("\u{301}", DisplayNameError::Unprintable),
+            ("a\u{fffe}", DisplayNameError::Unprintable),
+            ("a\u{10ffff}", DisplayNameError::Unprintable),
         ];
         for (text, error) in cases {
             // `trim` takes a trailing line separator away, so it is wrapped to stay in the middle.

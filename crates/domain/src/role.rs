@@ -1,6 +1,8 @@
 //! Roles.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
+
+use crate::Permission;
 
 /// Longest role name in octets.
 const MAX_OCTETS: usize = 50;
@@ -38,6 +40,66 @@ impl RoleName {
         Self("user".to_owned())
     }
 
+    /// Whether the role is part of Doorward: it can be neither changed nor deleted.
+    #[must_use]
+    pub fn is_built_in(&self) -> bool {
+        *self == Self::admin() || *self == Self::user()
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A named set of permissions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    pub name: RoleName,
+    pub description: RoleDescription,
+    pub permissions: BTreeSet<Permission>,
+}
+
+/// The most permissions of one role.
+pub const ROLE_PERMISSIONS_MAX: usize = 100;
+
+impl Role {
+    /// Whether whoever has this role may do what the permission names. The role `admin` allows
+    /// everything, also permissions that an application made up after it.
+    #[must_use]
+    pub fn permits(&self, permission: &Permission) -> bool {
+        self.name == RoleName::admin() || self.permissions.contains(permission)
+    }
+}
+
+/// What a role is for, in at most 200 printable characters; may be empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RoleDescription(String);
+
+/// Why a text cannot describe a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RoleDescriptionError {
+    #[error("must be at most 200 characters")]
+    TooLong,
+    #[error("must not hold control, line-break, invisible or direction-changing characters")]
+    Unprintable,
+}
+
+impl RoleDescription {
+    /// Reads a description.
+    ///
+    /// # Errors
+    /// Says what is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, RoleDescriptionError> {
+        if text.chars().count() > 200 {
+            return Err(RoleDescriptionError::TooLong);
+        }
+        if text.chars().any(crate::display_name::is_unprintable) {
+            return Err(RoleDescriptionError::Unprintable);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -53,6 +115,20 @@ impl fmt::Display for RoleName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn admin_permits_everything_and_others_what_they_list() {
+        let role = |name: &str, permissions: &[Permission]| Role {
+            name: RoleName::parse(name).unwrap(),
+            description: RoleDescription::default(),
+            permissions: permissions.iter().cloned().collect(),
+        };
+        let made_up = Permission::parse("orders:refund").unwrap();
+        assert!(role("admin", &[]).permits(&made_up));
+        assert!(role("support", &[Permission::USERS_READ]).permits(&Permission::USERS_READ));
+        assert!(!role("support", &[Permission::USERS_READ]).permits(&Permission::USERS_WRITE));
+        assert!(!role("user", &[]).permits(&Permission::USERS_READ));
+    }
 
     #[test]
     fn names_are_plain_words() {

@@ -65,6 +65,8 @@ pub enum RevocationCause {
     Revoked,
     /// The password was changed in another session.
     PasswordChanged,
+    /// An operator ended it.
+    ByOperator,
     /// A refresh token that had been used was presented again: it was stolen, or its successor was.
     TokenReused,
 }
@@ -77,6 +79,7 @@ impl RevocationCause {
             Self::SignedOut => "signed_out",
             Self::Revoked => "revoked",
             Self::PasswordChanged => "password_changed",
+            Self::ByOperator => "by_operator",
             Self::TokenReused => "token_reused",
         }
     }
@@ -84,7 +87,7 @@ impl RevocationCause {
     /// Reads the word for a cause; anything else is `None`.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::SignedOut, Self::Revoked, Self::PasswordChanged, Self::TokenReused]
+        [Self::SignedOut, Self::Revoked, Self::PasswordChanged, Self::ByOperator, Self::TokenReused]
             .into_iter()
             .find(|cause| cause.as_str() == word)
     }
@@ -100,7 +103,7 @@ impl Session {
 
 /// A session that ended before its access tokens did: until `until`, an access token that names it
 /// must be refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Revocation {
     pub session_id: SessionId,
     pub until: Timestamp,

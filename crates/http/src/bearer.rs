@@ -4,7 +4,10 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, header, request::Parts},
 };
-use doorward_app::{Actor, access};
+use doorward_app::{
+    Actor, access,
+    grant::{self, Needed, Permitted},
+};
 
 use crate::{
     HttpState,
@@ -25,6 +28,20 @@ impl FromRequestParts<HttpState> for SignedIn {
             Problem::from(error)
         })?;
         Ok(Self(actor))
+    }
+}
+
+/// Extracts the signed-in person, if their present roles have the permission `P`. The use cases that need
+/// a permission take nothing else, so it cannot be forgotten; and it comes before the body, so that
+/// who is not let learns nothing about theirs.
+pub(crate) struct Let<P>(pub Permitted<P>);
+
+impl<P: Needed> FromRequestParts<HttpState> for Let<P> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, http: &HttpState) -> Result<Self, Problem> {
+        let SignedIn(actor) = SignedIn::from_request_parts(parts, http).await?;
+        Ok(Self(grant::permit(&http.ctx, actor).await?))
     }
 }
 

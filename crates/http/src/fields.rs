@@ -3,7 +3,13 @@
 
 use std::fmt::Display;
 
-use doorward_domain::{display_name::DisplayNameError, email::EmailError, password::PasswordError};
+use doorward_domain::{
+    display_name::DisplayNameError,
+    email::EmailError,
+    password::PasswordError,
+    permission::PermissionError,
+    role::{RoleDescriptionError, RoleNameError},
+};
 use serde_json::{Map, Value};
 
 use crate::problem::{Code, FieldError, Problem};
@@ -49,6 +55,27 @@ impl FieldFault for PasswordError {
     }
 }
 
+impl FieldFault for RoleNameError {
+    fn code(&self) -> &'static str {
+        "invalid_format"
+    }
+}
+
+impl FieldFault for PermissionError {
+    fn code(&self) -> &'static str {
+        "invalid_format"
+    }
+}
+
+impl FieldFault for RoleDescriptionError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::TooLong => "too_long",
+            Self::Unprintable => "invalid_character",
+        }
+    }
+}
+
 /// The members of a body that have not been read yet, and the faults found so far.
 pub(crate) struct Fields {
     members: Map<String, Value>,
@@ -82,6 +109,41 @@ impl Fields {
     ) -> Option<T> {
         let value = self.members.remove(name)?;
         self.parse(name, &value, parse)
+    }
+
+    /// Reads a member that must be a list of strings, each of which is parsed; at most `max` of them.
+    /// `None` means that a fault was noted.
+    pub fn list<T, E: FieldFault>(
+        &mut self,
+        name: &'static str,
+        max: usize,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<Vec<T>> {
+        let items = match self.members.remove(name) {
+            None => return self.fault(name, "required", "is missing"),
+            Some(Value::Array(items)) => items,
+            Some(_) => return self.fault(name, "invalid_type", "must be a list of strings"),
+        };
+        if items.len() > max {
+            return self.fault(name, "too_long", format!("must have at most {max} items"));
+        }
+        let mut parsed = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            let item = match item {
+                Value::String(text) => {
+                    parse(text).map_err(|fault| (fault.code(), fault.to_string()))
+                }
+                _ => Err(("invalid_type", "must be a string".to_owned())),
+            };
+            match item {
+                Ok(item) => parsed.push(item),
+                Err((code, detail)) => {
+                    let pointer = format!("{}/{index}", pointer(name));
+                    self.faults.push(FieldError { pointer, code, detail });
+                }
+            }
+        }
+        (parsed.len() == items.len()).then_some(parsed)
     }
 
     pub fn has_faults(&self) -> bool {

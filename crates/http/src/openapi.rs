@@ -41,6 +41,8 @@ pub fn document(public_url: &str) -> OpenApi {
         [
             ("account", "Signing up, and one's own account."),
             ("authentication", "Signing in, staying signed in, signing out."),
+            ("users", "Other people's accounts, for operators."),
+            ("roles", "Roles and what they permit, for operators."),
             ("sessions", "One's own sessions, one for each sign-in on a device."),
             ("keys", "The public keys that access tokens are checked with."),
             ("health", "Signs of life, for load balancers and people."),
@@ -96,6 +98,15 @@ fn complete(path: &str, operation: &mut Operation) {
     }
     if operation.security.is_some() {
         common.push(("401", "`authentication_required` or `invalid_token`"));
+    }
+    let permission = operation.extensions.as_ref().and_then(|it| it.get("x-permission")?.as_str());
+    if let Some(permission) = permission {
+        common.push(("403", "`forbidden`: your present roles do not permit it."));
+        let needs = format!("Needs the permission `{permission}`.");
+        operation.description = Some(match operation.description.take() {
+            Some(text) => format!("{text}\n\n{needs}"),
+            None => needs,
+        });
     }
     if operation.request_body.is_some() {
         common.extend([

@@ -49,7 +49,11 @@ impl<T: Read> FromRequest<HttpState> for Payload<T> {
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     let refuse = || Err(Problem::new(Code::UnsupportedMediaType));
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+    // Two readers might each believe another one of several.
+    if headers.get_all(header::CONTENT_TYPE).iter().count() > 1 {
+        return refuse();
+    }
+    if headers.get_all(header::CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
         return refuse();
     }
     let Some(content_type) = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()) else {

@@ -1,4 +1,4 @@
-//! How instances tell each other that there are new revocations: `NOTIFY`, as a hint.
+//! How instances tell each other that something changed: `NOTIFY`, as a hint.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::pool::{Lease, execute};
 
-const CHANNEL: &str = "doorward_revocations";
+const CHANNEL: &str = "doorward_changes";
 /// How long the commits of an instance are gathered before they are announced.
 const GATHERING: Duration = Duration::from_millis(50);
 /// How long the listening connection may be silent before it is asked for a sign of life.
@@ -23,7 +23,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// How long the listener waits between two attempts to connect, at first and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// Announces commits that revoked something.
+/// Announces commits that changed something that instances keep in memory.
 ///
 /// A transaction with a `NOTIFY` in it takes a lock at commit that all of them in the whole cluster
 /// share. So it is sent outside the transactions, once for many of them.
@@ -33,14 +33,12 @@ pub(crate) async fn announce(pool: PgPool, patience: Duration, committed: Arc<No
         sleep(GATHERING).await;
         let sent = async {
             let mut lease = Lease::take(&pool, patience).await?;
-            lease
-                .run(async |connection| execute(connection, "NOTIFY doorward_revocations").await)
-                .await
+            lease.run(async |connection| execute(connection, "NOTIFY doorward_changes").await).await
         };
         if let Err(error) = sent.await {
             // The readers poll as well.
             let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "revocations could not be announced; others see them later");
+            tracing::warn!(error, "changes could not be announced; others see them later");
         }
     }
 }
@@ -59,7 +57,7 @@ pub(crate) async fn listen(options: PgConnectOptions, hints: Arc<Notify>) {
         let mut connected = false;
         let Err(error) = attend(&pool, &hints, &mut connected).await;
         pause = if connected { PAUSE.0 } else { PAUSE.1.min(pause * 2) };
-        tracing::info!(%error, "not listening for revocations; connecting again");
+        tracing::info!(%error, "not listening for changes; connecting again");
         sleep(pause).await;
     }
 }

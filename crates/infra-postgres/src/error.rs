@@ -7,20 +7,39 @@ use doorward_domain::ports::StoreError;
 ///
 /// `Unavailable` also says that the connection is of no further use.
 pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
-    match &error {
-        sqlx::Error::PoolTimedOut => StoreError::Busy(error.into()),
+    let kind = kind(&error);
+    kind(reason(error))
+}
+
+/// What the server says, once, with its code. SQLx would say it twice, and add a line number of the
+/// server's own source.
+fn reason(error: sqlx::Error) -> BoxError {
+    match error {
+        sqlx::Error::Database(database) => {
+            let code = database.code().unwrap_or_default().into_owned();
+            format!("{} (SQLSTATE {code})", database.message()).into()
+        }
+        other => other.into(),
+    }
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+fn kind(error: &sqlx::Error) -> fn(BoxError) -> StoreError {
+    match error {
+        sqlx::Error::PoolTimedOut => StoreError::Busy,
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
         // The answers on the connection are no longer those to the questions.
         | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => StoreError::Unavailable(error.into()),
+        | sqlx::Error::WorkerCrashed => StoreError::Unavailable,
         sqlx::Error::Database(database) => match database.code().as_deref() {
-            Some(state) if is_busy(state) => StoreError::Busy(error.into()),
-            Some(state) if is_unavailable(state) => StoreError::Unavailable(error.into()),
-            _ => StoreError::Backend(error.into()),
+            Some(state) if is_busy(state) => StoreError::Busy,
+            Some(state) if is_unavailable(state) => StoreError::Unavailable,
+            _ => StoreError::Backend,
         },
-        _ => StoreError::Backend(error.into()),
+        _ => StoreError::Backend,
     }
 }
 

@@ -8,12 +8,13 @@
 //! constructors; what they refuse is reported as [`Corrupt`](doorward_domain::ports::StoreError).
 
 mod announcement;
+mod change;
 mod consistency;
 mod credential;
 mod error;
 mod migrate;
 mod pool;
-mod revocation;
+mod role;
 mod session;
 mod signing_key;
 #[cfg(feature = "testing")]

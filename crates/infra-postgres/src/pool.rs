@@ -26,6 +26,9 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 /// How much longer than the server's own limit an answer may take. After that the link is broken.
 const LINK_ALLOWANCE: Duration = Duration::from_secs(2);
+/// How long a statement waits for a lock that another one holds. Use cases hold them for milliseconds; a
+/// longer wait is somebody at a console, and whoever waits is better told to come again.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 /// How often the number of connections is brought up to `min_connections`.
 const WARMING_PERIOD: Duration = Duration::from_secs(30);
 
@@ -35,7 +38,7 @@ pub struct PostgresSettings {
     /// `postgres://user:password@host:port/database?sslmode=…`
     pub url: SecretString,
     /// The most connections this instance has open, not counting one that listens and one that
-    /// reads the revocation feed.
+    /// reads the feed of changes.
     pub max_connections: u32,
     /// How many connections are kept ready; not more than `max_connections`.
     pub min_connections: u32,
@@ -50,17 +53,17 @@ pub struct PostgresSettings {
 #[derive(Debug)]
 pub struct PostgresStore {
     pool: PgPool,
-    /// One connection for the revocation feed alone: that a session is over must become known in time
+    /// One connection for the feed of changes alone: that a session is over must become known in time
     /// also while requests wait for connections.
     feed: PgPool,
     pub(crate) options: PgConnectOptions,
     /// How long an answer may take.
     patience: Duration,
-    /// Told when revocations were committed here, for the others to be told.
+    /// Told when changes were committed here, for the others to be told.
     pub(crate) committed: Arc<Notify>,
-    /// Told when there may be new revocations, from here or elsewhere.
+    /// Told when there may be new changes, from here or elsewhere.
     pub(crate) hints: Arc<Notify>,
-    /// The task that listens; it runs from the first call of `revocation_hint` on.
+    /// The task that listens; it runs from the first call of `change_hint` on.
     pub(crate) listener: OnceLock<AbortOnDropHandle<()>>,
     /// Work that ends with the store.
     _tasks: [AbortOnDropHandle<()>; 2],
@@ -109,7 +112,7 @@ impl PostgresStore {
         Lease::take(&self.pool, self.patience).await
     }
 
-    /// Runs one statement of the revocation feed.
+    /// Runs one statement of the feed of changes.
     pub(crate) async fn read_feed<T>(
         &self,
         statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, StoreError>,
@@ -128,10 +131,11 @@ impl PostgresStore {
 
 fn pool(settings: &PostgresSettings, options: PgConnectOptions) -> PgPool {
     let limit = settings.statement_timeout.as_millis();
+    let lock_limit = settings.statement_timeout.min(LOCK_PATIENCE).as_millis();
     // A transaction is idle only between two statements of a use case, which does nothing slow
     // there; one that is idle for long belongs to an instance that is gone, and holds its locks.
     let session = format!(
-        "SET statement_timeout = {limit}; SET lock_timeout = {limit}; \
+        "SET statement_timeout = {limit}; SET lock_timeout = {lock_limit}; \
          SET idle_in_transaction_session_timeout = '10s'"
     );
     PgPoolOptions::new()
@@ -148,6 +152,8 @@ fn pool(settings: &PostgresSettings, options: PgConnectOptions) -> PgPool {
             let session = AssertSqlSafe(session.clone());
             Box::pin(async move { connection.execute(session).await.map(|_| ()) })
         })
+        // Who waits in vain is told by the request that failed for it.
+        .acquire_slow_threshold(settings.acquire_timeout * 2)
         // A ping before each use would double the round trips of a read.
         .test_before_acquire(false)
         .before_acquire(|connection, metadata| {

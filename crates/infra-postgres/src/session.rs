@@ -205,9 +205,8 @@ impl SessionRepository for PostgresUnitOfWork {
                         WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3
                         RETURNING id
                     ), recorded AS (
-                        INSERT INTO revocations (session_id, until)
-                        SELECT id, $5 FROM ended
-                        ON CONFLICT (session_id) DO NOTHING
+                        INSERT INTO changes (kind, subject, until)
+                        SELECT 'session', id, $5 FROM ended
                     )
                     SELECT EXISTS (SELECT FROM ended) AS "revoked!"
                     "#,
@@ -223,7 +222,7 @@ impl SessionRepository for PostgresUnitOfWork {
             })
             .await?;
         if revoked {
-            self.note_revocation();
+            self.note_change();
         }
         Ok(revoked)
     }
@@ -252,9 +251,8 @@ impl SessionRepository for PostgresUnitOfWork {
                          FROM live WHERE sessions.id = live.id
                          RETURNING sessions.id
                      ), recorded AS (
-                         INSERT INTO revocations (session_id, until)
-                         SELECT id, $5 FROM ended
-                         ON CONFLICT (session_id) DO NOTHING
+                         INSERT INTO changes (kind, subject, until)
+                         SELECT 'session', id, $5 FROM ended
                      )
                      SELECT id FROM ended",
                     user_id.as_uuid(),
@@ -269,7 +267,7 @@ impl SessionRepository for PostgresUnitOfWork {
             })
             .await?;
         if !ended.is_empty() {
-            self.note_revocation();
+            self.note_change();
         }
         Ok(ended.into_iter().map(SessionId::from_uuid).collect())
     }
@@ -284,14 +282,14 @@ impl SessionRepository for PostgresUnitOfWork {
                             SELECT id FROM sessions WHERE expires_at <= $1
                             LIMIT $2 FOR UPDATE SKIP LOCKED
                         ) RETURNING id
-                    ), revocations_over AS (
-                        DELETE FROM revocations WHERE session_id IN (
-                            SELECT session_id FROM revocations WHERE until <= $1
+                    ), changes_over AS (
+                        DELETE FROM changes WHERE id IN (
+                            SELECT id FROM changes WHERE until <= $1
                             LIMIT $2 FOR UPDATE SKIP LOCKED
-                        ) RETURNING session_id
+                        ) RETURNING id
                     )
                     SELECT (SELECT count(*) FROM sessions_over)
-                           + (SELECT count(*) FROM revocations_over) AS "forgotten!"
+                           + (SELECT count(*) FROM changes_over) AS "forgotten!"
                     "#,
                     now,
                     i64::from(limit),

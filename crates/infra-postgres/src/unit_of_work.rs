@@ -20,8 +20,8 @@ pub(crate) struct PostgresUnitOfWork {
     /// Whether every statement so far was carried through. After one that was not, PostgreSQL
     /// answers `COMMIT` with a rollback that SQLx reports as a success.
     sound: bool,
-    /// Whether there is something for the revocation feed.
-    revoked: bool,
+    /// Whether there is something for the feed of changes.
+    changed: bool,
     committed: Arc<Notify>,
 }
 
@@ -31,7 +31,7 @@ impl PostgresUnitOfWork {
         // The statements count on seeing, once they have waited for a row, what the other one wrote.
         lease.open_transaction("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
         let committed = Arc::clone(&store.committed);
-        Ok(Self { lease, sound: true, revoked: false, committed })
+        Ok(Self { lease, sound: true, changed: false, committed })
     }
 
     /// Runs one statement of the transaction.
@@ -46,9 +46,9 @@ impl PostgresUnitOfWork {
         Ok(result)
     }
 
-    /// Has the revocation feeds look for something new once this is committed.
-    pub(crate) fn note_revocation(&mut self) {
-        self.revoked = true;
+    /// Has the feeds of changes look for something new once this is committed.
+    pub(crate) fn note_change(&mut self) {
+        self.changed = true;
     }
 }
 
@@ -60,7 +60,7 @@ impl UnitOfWork for PostgresUnitOfWork {
             return Err(StoreError::Backend(io::Error::other(problem).into()));
         }
         self.lease.commit().await?;
-        if self.revoked {
+        if self.changed {
             self.committed.notify_one();
         }
         Ok(())

@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 use doorward_domain::{
     DisplayName, Email, RoleName, Timestamp, User, UserId, UserStatus,
-    ports::{Constraint, StoreError, UserQueries, UserRepository},
+    ports::{CHANGE_KEPT_FOR, Constraint, StoreError, UserQueries, UserRepository},
 };
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use crate::{error::store_error, pool::PostgresStore, unit_of_work::PostgresUnitOfWork};
+use crate::{error::store_error, pool::PostgresStore, role, unit_of_work::PostgresUnitOfWork};
 
 /// A user as read, with the roles in order.
 pub(crate) struct UserRow {
@@ -102,7 +102,10 @@ impl UserRepository for PostgresUnitOfWork {
     }
 
     async fn user_insert(&mut self, user: &User) -> Result<(), StoreError> {
-        let roles: Vec<String> = user.roles.iter().map(ToString::to_string).collect();
+        let roles = role::parameter(&user.roles);
+        if !self.run(async |connection| role::hold(connection, &roles).await).await? {
+            return Err(StoreError::Conflict(Constraint::RoleUnknown));
+        }
         let added = self
             .run(async |connection| {
                 sqlx::query_scalar!(
@@ -167,6 +170,107 @@ impl UserRepository for PostgresUnitOfWork {
             .transpose()
         })
         .await
+    }
+
+    async fn user_set_status(
+        &mut self,
+        id: UserId,
+        status: UserStatus,
+        now: Timestamp,
+    ) -> Result<Option<User>, StoreError> {
+        let user = self
+            .run(async |connection| {
+                sqlx::query!(
+                    "WITH changed AS (
+                         UPDATE users SET status = $2, updated_at = $3 WHERE id = $1 RETURNING id
+                     )
+                     INSERT INTO changes (kind, subject, until) SELECT 'user', id, $4 FROM changed",
+                    id.as_uuid(),
+                    status.as_str(),
+                    now,
+                    now + CHANGE_KEPT_FOR,
+                )
+                .execute(&mut *connection)
+                .await
+                .map_err(store_error)?;
+                by_id(connection, id).await
+            })
+            .await?;
+        self.note_change();
+        Ok(user)
+    }
+
+    async fn user_set_roles(
+        &mut self,
+        id: UserId,
+        roles: &[RoleName],
+        now: Timestamp,
+    ) -> Result<Option<User>, StoreError> {
+        let roles = role::parameter(roles);
+        if !self.run(async |connection| role::hold(connection, &roles).await).await? {
+            return Err(StoreError::Conflict(Constraint::RoleUnknown));
+        }
+        let user = self
+            .run(async |connection| {
+                // The user's row first, so that others who give roles wait here, before they look
+                // at those that the user has.
+                sqlx::query!(
+                    "WITH changed AS (
+                         UPDATE users SET updated_at = $2 WHERE id = $1 RETURNING id
+                     )
+                     INSERT INTO changes (kind, subject, until) SELECT 'user', id, $3 FROM changed",
+                    id.as_uuid(),
+                    now,
+                    now + CHANGE_KEPT_FOR,
+                )
+                .execute(&mut *connection)
+                .await
+                .map_err(store_error)?;
+                sqlx::query!(
+                    "WITH taken AS (
+                         DELETE FROM user_roles WHERE user_id = $1 AND role <> ALL($2)
+                     )
+                     INSERT INTO user_roles (user_id, role)
+                     SELECT id, role FROM users CROSS JOIN unnest($2::text[]) AS role
+                     WHERE id = $1
+                     ON CONFLICT (user_id, role) DO NOTHING",
+                    id.as_uuid(),
+                    &roles,
+                )
+                .execute(&mut *connection)
+                .await
+                .map_err(store_error)?;
+                by_id(connection, id).await
+            })
+            .await?;
+        self.note_change();
+        Ok(user)
+    }
+
+    async fn user_count_admins(&mut self) -> Result<u64, StoreError> {
+        let count = self
+            .run(async |connection| {
+                // The row of the role stands for the whole set. This lock keeps out others who count,
+                // and not those who give the role to somebody, which does no harm.
+                sqlx::query!("SELECT FROM roles WHERE name = 'admin' FOR NO KEY UPDATE")
+                    .fetch_optional(&mut *connection)
+                    .await
+                    .map_err(store_error)?;
+                // Counted only now: a statement that waits for the lock goes on with the users as
+                // they were before it waited.
+                sqlx::query_scalar!(
+                    r#"
+                    SELECT count(*) AS "count!"
+                    FROM user_roles JOIN users ON id = user_id
+                    WHERE role = 'admin' AND status = 'active'
+                    "#
+                )
+                .fetch_one(connection)
+                .await
+                .map_err(store_error)
+            })
+            .await?;
+        Ok(count.unsigned_abs())
     }
 
     async fn user_signed_in(&mut self, id: UserId, now: Timestamp) -> Result<bool, StoreError> {

@@ -8,12 +8,13 @@
 //! **Invariant:** a value that a row holds is given to the domain only through the domain's own
 //! constructors; what they refuse is reported as [`Corrupt`](doorward_domain::ports::StoreError).
 
+mod change;
 mod consistency;
 mod credential;
 mod error;
 mod migrate;
 mod pool;
-mod revocation;
+mod role;
 mod session;
 mod signing_key;
 #[cfg(feature = "testing")]

@@ -48,12 +48,12 @@ pub struct SqliteStore {
     pub(crate) writer: SqlitePool,
     /// Connections that cannot write. In memory it is the writer itself.
     pub(crate) readers: SqlitePool,
-    /// Told when there may be new revocations.
-    pub(crate) revocations: Arc<Notify>,
+    /// Told when there may be new changes.
+    pub(crate) changes: Arc<Notify>,
     /// How to open the connection that watches for the writes of other processes, if there can be
     /// any.
     pub(crate) watch: Option<SqliteConnectOptions>,
-    /// The task that watches; it runs from the first call of `revocation_hint` on.
+    /// The task that watches; it runs from the first call of `change_hint` on.
     pub(crate) watcher: OnceLock<AbortOnDropHandle<()>>,
 }
 
@@ -107,7 +107,7 @@ impl SqliteStore {
         Ok(Self {
             writer,
             readers,
-            revocations: Arc::default(),
+            changes: Arc::default(),
             watch: Some(reader_options),
             watcher: OnceLock::new(),
         })
@@ -128,7 +128,7 @@ impl SqliteStore {
         Ok(Self {
             readers: writer.clone(),
             writer,
-            revocations: Arc::default(),
+            changes: Arc::default(),
             watch: None,
             watcher: OnceLock::new(),
         })

@@ -220,11 +220,15 @@ impl SessionRepository for SqliteUnitOfWork {
         if ended.rows_affected() == 0 {
             return Ok(false);
         }
-        sqlx::query!("INSERT INTO revocations (session_id, until) VALUES (?1, ?2)", id, until)
-            .execute(self.connection())
-            .await
-            .map_err(store_error)?;
-        self.note_revocation();
+        sqlx::query!(
+            "INSERT INTO changes (kind, subject, until) VALUES ('session', ?1, ?2)",
+            id,
+            until,
+        )
+        .execute(self.connection())
+        .await
+        .map_err(store_error)?;
+        self.note_change();
         Ok(true)
     }
 
@@ -241,8 +245,8 @@ impl SessionRepository for SqliteUnitOfWork {
         // Recorded first, while the condition still tells which ones they are; nobody else writes
         // between the two statements.
         sqlx::query!(
-            "INSERT INTO revocations (session_id, until)
-             SELECT id, ?4 FROM sessions
+            "INSERT INTO changes (kind, subject, until)
+             SELECT 'session', id, ?4 FROM sessions
              WHERE user_id = ?1 AND (?2 IS NULL OR id <> ?2)
                AND revoked_at IS NULL AND expires_at > ?3",
             user_id,
@@ -269,7 +273,7 @@ impl SessionRepository for SqliteUnitOfWork {
         .await
         .map_err(store_error)?;
         if !ended.is_empty() {
-            self.note_revocation();
+            self.note_change();
         }
         Ok(ended.into_iter().map(SessionId::from_uuid).collect())
     }
@@ -285,15 +289,15 @@ impl SessionRepository for SqliteUnitOfWork {
         .execute(self.connection())
         .await
         .map_err(store_error)?;
-        let revocations = sqlx::query!(
-            "DELETE FROM revocations
-             WHERE seq IN (SELECT seq FROM revocations WHERE until <= ?1 LIMIT ?2)",
+        let changes = sqlx::query!(
+            "DELETE FROM changes
+             WHERE seq IN (SELECT seq FROM changes WHERE until <= ?1 LIMIT ?2)",
             now,
             limit,
         )
         .execute(self.connection())
         .await
         .map_err(store_error)?;
-        Ok(sessions.rows_affected() + revocations.rows_affected())
+        Ok(sessions.rows_affected() + changes.rows_affected())
     }
 }

@@ -18,9 +18,9 @@ use crate::{error::store_error, pool::SqliteStore};
 /// connection is lent again only when that thread has answered a ping behind them all.
 pub(crate) struct SqliteUnitOfWork {
     transaction: Transaction<'static, Sqlite>,
-    /// Whether there is something for the revocation feed.
-    revoked: bool,
-    revocations: Arc<Notify>,
+    /// Whether there is something for the feed of changes.
+    changed: bool,
+    changes: Arc<Notify>,
 }
 
 /// Begins a transaction that holds the write lock from the beginning. A deferred one would take it at
@@ -38,27 +38,27 @@ pub(crate) async fn begin_immediate(
 impl SqliteUnitOfWork {
     pub(crate) async fn begin(store: &SqliteStore) -> Result<Self, StoreError> {
         let transaction = begin_immediate(store).await?;
-        let revocations = Arc::clone(&store.revocations);
-        Ok(Self { transaction, revoked: false, revocations })
+        let changes = Arc::clone(&store.changes);
+        Ok(Self { transaction, changed: false, changes })
     }
 
     pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
         &mut self.transaction
     }
 
-    /// Has the revocation feed look for something new once this is committed.
-    pub(crate) fn note_revocation(&mut self) {
-        self.revoked = true;
+    /// Has the feed of changes look for something new once this is committed.
+    pub(crate) fn note_change(&mut self) {
+        self.changed = true;
     }
 }
 
 #[async_trait]
 impl UnitOfWork for SqliteUnitOfWork {
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        let Self { transaction, revoked, revocations } = *self;
+        let Self { transaction, changed, changes } = *self;
         transaction.commit().await.map_err(store_error)?;
-        if revoked {
-            revocations.notify_one();
+        if changed {
+            changes.notify_one();
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use doorward_domain::{
     DisplayName, Email, RoleName, Timestamp, User, UserId, UserStatus,
-    ports::{Constraint, StoreError, UserQueries, UserRepository},
+    ports::{CHANGE_KEPT_FOR, Constraint, StoreError, UserQueries, UserRepository},
 };
 use sqlx::SqliteExecutor;
 use uuid::Uuid;
@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::{
     error::store_error,
     pool::SqliteStore,
+    role,
     timestamp::{from_micros, to_micros},
     unit_of_work::SqliteUnitOfWork,
 };
@@ -102,6 +103,9 @@ impl UserRepository for SqliteUnitOfWork {
     }
 
     async fn user_insert(&mut self, user: &User) -> Result<(), StoreError> {
+        if !role::exist(self.connection(), &user.roles).await? {
+            return Err(StoreError::Conflict(Constraint::RoleUnknown));
+        }
         let id = user.id.as_uuid();
         let (email, canonical) = (user.email.as_given(), user.email.canonical());
         let (name, status) = (user.name.as_str(), user.status.as_str());
@@ -131,14 +135,7 @@ impl UserRepository for SqliteUnitOfWork {
         if added.rows_affected() == 0 {
             return Err(StoreError::Conflict(Constraint::UserEmail));
         }
-        for role in &user.roles {
-            let role = role.as_str();
-            sqlx::query!("INSERT INTO user_roles (user_id, role) VALUES (?1, ?2)", id, role)
-                .execute(self.connection())
-                .await
-                .map_err(store_error)?;
-        }
-        Ok(())
+        self.give_roles(user.id, &user.roles).await
     }
 
     async fn user_rename(
@@ -170,6 +167,66 @@ impl UserRepository for SqliteUnitOfWork {
         .transpose()
     }
 
+    async fn user_set_status(
+        &mut self,
+        id: UserId,
+        status: UserStatus,
+        now: Timestamp,
+    ) -> Result<Option<User>, StoreError> {
+        let (uuid, word, updated_at) = (id.as_uuid(), status.as_str(), to_micros(now));
+        sqlx::query!(
+            "UPDATE users SET status = ?2, updated_at = ?3 WHERE id = ?1",
+            uuid,
+            word,
+            updated_at,
+        )
+        .execute(self.connection())
+        .await
+        .map_err(store_error)?;
+        self.record_user(id, now).await
+    }
+
+    async fn user_set_roles(
+        &mut self,
+        id: UserId,
+        roles: &[RoleName],
+        now: Timestamp,
+    ) -> Result<Option<User>, StoreError> {
+        if !role::exist(self.connection(), roles).await? {
+            return Err(StoreError::Conflict(Constraint::RoleUnknown));
+        }
+        let (uuid, updated_at) = (id.as_uuid(), to_micros(now));
+        let updated =
+            sqlx::query!("UPDATE users SET updated_at = ?2 WHERE id = ?1", uuid, updated_at)
+                .execute(self.connection())
+                .await
+                .map_err(store_error)?;
+        if updated.rows_affected() == 0 {
+            return Ok(None);
+        }
+        sqlx::query!("DELETE FROM user_roles WHERE user_id = ?1", uuid)
+            .execute(self.connection())
+            .await
+            .map_err(store_error)?;
+        self.give_roles(id, roles).await?;
+        self.record_user(id, now).await
+    }
+
+    async fn user_count_admins(&mut self) -> Result<u64, StoreError> {
+        // This unit of work holds the write lock of the whole database.
+        let count = sqlx::query_scalar!(
+            r#"
+            SELECT count(*) AS "count!: i64"
+            FROM user_roles JOIN users ON id = user_id
+            WHERE role = 'admin' AND status = 'active'
+            "#
+        )
+        .fetch_one(self.connection())
+        .await
+        .map_err(store_error)?;
+        Ok(count.unsigned_abs())
+    }
+
     async fn user_signed_in(&mut self, id: UserId, now: Timestamp) -> Result<bool, StoreError> {
         let (id, now) = (id.as_uuid(), to_micros(now));
         let noted = sqlx::query!(
@@ -190,5 +247,45 @@ impl UserRepository for SqliteUnitOfWork {
             .await
             .map_err(store_error)?;
         Ok(deleted.rows_affected() == 1)
+    }
+}
+
+impl SqliteUnitOfWork {
+    /// Gives a user these roles besides those they have.
+    async fn give_roles(&mut self, id: UserId, roles: &[RoleName]) -> Result<(), StoreError> {
+        let id = id.as_uuid();
+        for role in roles {
+            let role = role.as_str();
+            sqlx::query!(
+                "INSERT INTO user_roles (user_id, role) VALUES (?1, ?2)
+                 ON CONFLICT (user_id, role) DO NOTHING",
+                id,
+                role,
+            )
+            .execute(self.connection())
+            .await
+            .map_err(store_error)?;
+        }
+        Ok(())
+    }
+
+    /// Records that a user changed, if there is one, and reads them as they are now.
+    async fn record_user(
+        &mut self,
+        id: UserId,
+        now: Timestamp,
+    ) -> Result<Option<User>, StoreError> {
+        let (uuid, until) = (id.as_uuid(), to_micros(now + CHANGE_KEPT_FOR));
+        sqlx::query!(
+            "INSERT INTO changes (kind, subject, until)
+             SELECT 'user', id, ?2 FROM users WHERE id = ?1",
+            uuid,
+            until,
+        )
+        .execute(self.connection())
+        .await
+        .map_err(store_error)?;
+        self.note_change();
+        by_id(self.connection(), id).await
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use doorward_app::{account::Register, bootstrap};
 use doorward_domain::{DisplayName, Email, Password};
 
@@ -37,7 +37,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> 
 }
 
 pub(crate) fn migrate(settings: &Settings) -> Result<()> {
-    telemetry::start(&settings.log)?;
+    let _log = telemetry::start(&settings.log)?;
     block_on(async {
         let database = Database::open(&settings.database).await?;
         let applied = database.migrate().await?;
@@ -51,10 +51,19 @@ pub(crate) fn migrate(settings: &Settings) -> Result<()> {
 }
 
 pub(crate) fn create_admin(settings: &Settings, email: &str, name: &str) -> Result<()> {
-    telemetry::start(&settings.log)?;
-    let email = Email::parse(email).context("--email is not usable: it")?;
-    let name = DisplayName::parse(name).context("--name is not usable: it")?;
-    let password = read_password().context("the password on standard input is not usable")?;
+    let _log = telemetry::start(&settings.log)?;
+    let (email, name, password) =
+        match (Email::parse(email), DisplayName::parse(name), read_password()) {
+            (Ok(email), Ok(name), Ok(password)) => (email, name, password),
+            (email, name, password) => {
+                let faults = [
+                    email.err().map(|fault| format!("--email {fault}")),
+                    name.err().map(|fault| format!("--name {fault}")),
+                    password.err().map(|fault| format!("the password on standard input {fault}")),
+                ];
+                bail!(faults.into_iter().flatten().collect::<Vec<_>>().join("; "))
+            }
+        };
     block_on(async {
         let database = Database::open(&settings.database).await?;
         database.prepare(settings.database.migrate_on_start).await?;

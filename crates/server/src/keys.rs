@@ -66,7 +66,7 @@ pub(crate) fn rewrap(settings: &Settings) -> Result<()> {
 }
 
 fn on_database<T>(settings: &Settings, work: impl AsyncFnOnce(&Ctx) -> Result<T>) -> Result<T> {
-    telemetry::start(&settings.log)?;
+    let _log = telemetry::start(&settings.log)?;
     block_on(async {
         let database = Database::open(&settings.database).await?;
         database.prepare(settings.database.migrate_on_start).await?;

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use axum::{Router, response::Response};
-use doorward_app::{Ctx, bootstrap, bootstrap::FirstAdmin, revocation, signing_key};
+use doorward_app::{Ctx, bootstrap, bootstrap::FirstAdmin, change, signing_key};
 use doorward_domain::{
     DisplayName, Email,
     ports::{FeedCursor, StoreError},
@@ -42,7 +42,7 @@ const ADMIN_CONNECTIONS: usize = 64;
 
 /// Serves until a signal says to stop.
 pub(crate) fn run(settings: Settings) -> Result<()> {
-    telemetry::start(&settings.log)?;
+    let _log = telemetry::start(&settings.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -211,7 +211,7 @@ impl Start {
     async fn attempt(&self) -> Result<(Option<FirstAdmin>, FeedCursor)> {
         self.database.prepare(self.settings.database.migrate_on_start).await?;
         signing_key::ensure(&self.ctx).await?;
-        let cursor = revocation::catch_up(&self.ctx, FeedCursor::default()).await?;
+        let cursor = change::catch_up(&self.ctx, FeedCursor::default()).await?;
         let may_make =
             self.settings.environment == Environment::Development && self.settings.bootstrap.admin;
         let first_admin = if may_make {

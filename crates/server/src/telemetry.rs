@@ -3,18 +3,26 @@
 use std::io::{self, IsTerminal};
 
 use anyhow::{Context, Result};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::settings::{Log, LogFormat};
 
-/// Starts logging to standard error, and has panics logged like everything else.
-pub(crate) fn start(settings: &Log) -> Result<()> {
+/// How many lines may wait for whoever reads the log. Further ones are lost: a reader that stands still
+/// must not make the server stand still.
+const LINES_KEPT: usize = 8 * 1024;
+
+/// Starts logging to standard error, and has panics logged like everything else. What is returned is to
+/// be kept to the end: dropping it writes out what still waits, for at most a second.
+pub(crate) fn start(settings: &Log) -> Result<WorkerGuard> {
     let filter = EnvFilter::try_new(&settings.filter).context("log.filter cannot be read")?;
     let registry = tracing_subscriber::registry().with(filter);
+    let (writer, guard) =
+        NonBlockingBuilder::default().buffered_lines_limit(LINES_KEPT).finish(io::stderr());
     match settings.format {
         LogFormat::Pretty => {
             let in_colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            registry.with(fmt::layer().with_ansi(in_colour).with_writer(io::stderr)).try_init()
+            registry.with(fmt::layer().with_ansi(in_colour).with_writer(writer)).try_init()
         }
         LogFormat::Json => {
             let json = fmt::layer()
@@ -22,7 +30,7 @@ pub(crate) fn start(settings: &Log) -> Result<()> {
                 .flatten_event(true)
                 .with_current_span(true)
                 .with_span_list(false)
-                .with_writer(io::stderr);
+                .with_writer(writer);
             registry.with(json).try_init()
         }
     }
@@ -32,5 +40,5 @@ pub(crate) fn start(settings: &Log) -> Result<()> {
         let message = panic.payload_as_str().unwrap_or("(no message)");
         tracing::error!(location, message, "a task panicked; this is a defect of Doorward");
     }));
-    Ok(())
+    Ok(guard)
 }

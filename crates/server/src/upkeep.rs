@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use doorward_app::{Ctx, maintenance, revocation, signing_key};
+use doorward_app::{Ctx, change, maintenance, signing_key};
 use doorward_domain::ports::FeedCursor;
 use doorward_http::HttpState;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// At the latest after this long a revocation made elsewhere is looked for. With the time of one read
+/// At the latest after this long a change made elsewhere is looked for. With the time of one read
 /// on top it stays well under the second that is promised.
 const POLL_PERIOD: Duration = Duration::from_millis(500);
 /// How long one look may take before it is given up and tried anew.
@@ -19,8 +19,8 @@ const ROTATION_PERIOD: Duration = Duration::from_mins(1);
 const PRUNE_PERIOD: Duration = Duration::from_mins(10);
 const CLIENT_PERIOD: Duration = Duration::from_mins(1);
 
-/// Follows the revocations from `cursor` on, takes up new signing keys, makes the next one when it is due, and
-/// prunes, until `stop`.
+/// Follows what other instances change from `cursor` on, takes up new signing keys, makes the next one when it is
+/// due, and prunes, until `stop`.
 pub fn start(
     ctx: &Arc<Ctx>,
     http: HttpState,
@@ -28,7 +28,7 @@ pub fn start(
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) {
-    tasks.spawn(until(stop.clone(), follow_revocations(Arc::clone(ctx), cursor)));
+    tasks.spawn(until(stop.clone(), follow_changes(Arc::clone(ctx), cursor)));
     tasks.spawn(until(stop.clone(), follow_keys(Arc::clone(ctx))));
     let rotated = Arc::clone(ctx);
     tasks.spawn(until(
@@ -91,30 +91,34 @@ async fn follow_keys(ctx: Arc<Ctx>) {
     }
 }
 
-async fn follow_revocations(ctx: Arc<Ctx>, mut cursor: FeedCursor) {
+async fn follow_changes(ctx: Arc<Ctx>, mut cursor: FeedCursor) {
     let mut failing = false;
     loop {
         tokio::select! {
-            () = ctx.store.revocation_hint() => {}
+            () = ctx.store.change_hint() => {}
             () = sleep(POLL_PERIOD) => {}
         }
-        match timeout(POLL_PATIENCE, revocation::catch_up(&ctx, cursor)).await {
+        match timeout(POLL_PATIENCE, change::catch_up(&ctx, cursor)).await {
             Ok(Ok(next)) => {
                 if std::mem::take(&mut failing) {
-                    tracing::info!("revocations are known again");
+                    tracing::info!("changes made elsewhere are known again");
                 }
                 cursor = next;
                 continue;
             }
             Ok(Err(error)) if !failing => {
-                tracing::warn!(error = chain(&error), "cannot read the revocations; trying again");
+                tracing::warn!(
+                    error = chain(&error),
+                    "cannot read what changed elsewhere; trying again"
+                );
             }
             Err(_) if !failing => {
-                tracing::warn!("reading the revocations takes too long; trying again");
+                tracing::warn!("reading what changed elsewhere takes too long; trying again");
             }
             _ => {}
         }
         failing = true;
+        change::lost_touch(&ctx);
         // Behind the failure may be another server, restored or promoted, whose positions mean
         // something else: read everything that is kept. And a hint that comes at once, over and over,
         // must not turn the failure into a busy loop.

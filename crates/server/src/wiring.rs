@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use doorward_app::{Ctx, Policy, revocation::RevocationList};
+use doorward_app::{Ctx, Policy, grant::GrantCache, revocation::RevocationList};
 use doorward_domain::{
     PasswordPolicy,
     ports::{Entropy, Store},
@@ -35,9 +35,11 @@ impl Database {
     /// # Errors
     /// When the file cannot be opened or made, or the URL cannot be read.
     pub async fn open(settings: &settings::Database) -> Result<Self> {
-        let path = match &settings.url {
-            DatabaseUrl::SqliteMemory => SqlitePath::Memory,
-            DatabaseUrl::SqliteFile(path) => SqlitePath::File(path.clone()),
+        let (path, url) = match &settings.url {
+            DatabaseUrl::SqliteMemory => (SqlitePath::Memory, "in memory".into()),
+            DatabaseUrl::SqliteFile(path) => {
+                (SqlitePath::File(path.clone()), path.to_string_lossy())
+            }
             DatabaseUrl::Postgres(url) => return Self::connect(url, settings).await,
         };
         let store = SqliteStore::open(SqliteSettings {
@@ -46,7 +48,8 @@ impl Database {
             acquire_timeout: settings.acquire_timeout,
             busy_timeout: settings.statement_timeout,
         });
-        Ok(Self::Sqlite(Arc::new(store.await.context("cannot open the database")?)))
+        let store = store.await.with_context(|| format!("cannot open the database {url}"))?;
+        Ok(Self::Sqlite(Arc::new(store)))
     }
 
     async fn connect(url: &SecretString, settings: &settings::Database) -> Result<Self> {
@@ -141,6 +144,7 @@ pub fn context(settings: &Settings, database: &Database) -> Result<Ctx> {
         hasher: Arc::new(hasher),
         signer: Arc::new(signer),
         revocations: Arc::new(RevocationList::default()),
+        grants: Arc::new(GrantCache::default()),
         policy,
     })
 }

@@ -6,13 +6,13 @@
 use async_trait::async_trait;
 use doorward_domain::{
     AccessClaims, Credential, DisplayName, Email, KeyPlan, Page, PageRequest, Password,
-    PasswordHash, PublicKey, Revocation, SealedSigningKey, Session, SessionId, Timestamp, User,
-    UserId,
+    PasswordHash, PublicKey, Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp, User,
+    UserId, UserStatus,
     ports::{
-        Clock, CredentialQueries, CredentialRepository, Entropy, FeedCursor, HashError, KeyError,
-        PasswordHasher, RevocationFeed, SessionQueries, SessionRepository, SigningKeyQueries,
-        SigningKeyRepository, Store, StoreError, TokenError, TokenSigner, UnitOfWork, UserQueries,
-        UserRepository, Verdict,
+        Change, ChangeFeed, Clock, CredentialQueries, CredentialRepository, Entropy, FeedCursor,
+        HashError, KeyError, PasswordHasher, RoleQueries, RoleRepository, SessionQueries,
+        SessionRepository, SigningKeyQueries, SigningKeyRepository, Store, StoreError, TokenError,
+        TokenSigner, UnitOfWork, UserQueries, UserRepository, Verdict,
     },
     session::{Generation, RevocationCause},
 };
@@ -85,6 +85,10 @@ mock! {
         async fn user_exists(&self) -> Result<bool, StoreError>;
     }
     #[async_trait]
+    impl RoleQueries for Store {
+        async fn roles(&self) -> Result<Vec<Role>, StoreError>;
+    }
+    #[async_trait]
     impl CredentialQueries for Store {
         async fn credential_by_email(&self, email: &Email) -> Result<Option<(User, Credential)>, StoreError>;
         async fn credential_by_user(&self, user_id: UserId) -> Result<Option<(User, Credential)>, StoreError>;
@@ -99,9 +103,9 @@ mock! {
         async fn signing_keys(&self) -> Result<Vec<SealedSigningKey>, StoreError>;
     }
     #[async_trait]
-    impl RevocationFeed for Store {
-        async fn revocations_since(&self, cursor: FeedCursor) -> Result<(Vec<Revocation>, FeedCursor), StoreError>;
-        async fn revocation_hint(&self);
+    impl ChangeFeed for Store {
+        async fn changes_since(&self, cursor: FeedCursor) -> Result<(Vec<Change>, FeedCursor), StoreError>;
+        async fn change_hint(&self);
     }
 }
 
@@ -116,8 +120,16 @@ mock! {
         async fn user_lock(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
         async fn user_insert(&mut self, user: &User) -> Result<(), StoreError>;
         async fn user_rename(&mut self, id: UserId, name: &DisplayName, now: Timestamp) -> Result<Option<User>, StoreError>;
+        async fn user_set_status(&mut self, id: UserId, status: UserStatus, now: Timestamp) -> Result<Option<User>, StoreError>;
+        async fn user_set_roles(&mut self, id: UserId, roles: &[RoleName], now: Timestamp) -> Result<Option<User>, StoreError>;
+        async fn user_count_admins(&mut self) -> Result<u64, StoreError>;
         async fn user_signed_in(&mut self, id: UserId, now: Timestamp) -> Result<bool, StoreError>;
         async fn user_delete(&mut self, id: UserId) -> Result<bool, StoreError>;
+    }
+    #[async_trait]
+    impl RoleRepository for UnitOfWork {
+        async fn role_put(&mut self, role: &Role, now: Timestamp) -> Result<bool, StoreError>;
+        async fn role_delete(&mut self, name: &RoleName, now: Timestamp) -> Result<bool, StoreError>;
     }
     #[async_trait]
     impl CredentialRepository for UnitOfWork {

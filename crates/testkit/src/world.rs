@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use doorward_app::{
     Actor, Ctx, Policy, access, account,
+    grant::GrantCache,
     revocation::RevocationList,
     session::{self, Login, Tokens},
 };
@@ -43,6 +44,7 @@ impl World {
             hasher: Arc::clone(&hasher) as _,
             signer: Arc::new(PlainSigner::default()),
             revocations: Arc::new(RevocationList::default()),
+            grants: Arc::new(GrantCache::default()),
             policy: Policy {
                 password: PasswordPolicy { min_length: 15 },
                 refresh: RefreshPolicy {

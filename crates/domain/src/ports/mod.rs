@@ -11,8 +11,8 @@ mod token_signer;
 pub use ambient::{Clock, Entropy};
 pub use password_hasher::{HashError, PasswordHasher, Verdict};
 pub use store::{
-    Constraint, CredentialQueries, CredentialRepository, FeedCursor, RevocationFeed,
-    SessionQueries, SessionRepository, SigningKeyQueries, SigningKeyRepository, Store, StoreError,
-    UnitOfWork, UserQueries, UserRepository,
+    CHANGE_KEPT_FOR, Change, ChangeFeed, Constraint, CredentialQueries, CredentialRepository,
+    FeedCursor, RoleQueries, RoleRepository, SessionQueries, SessionRepository, SigningKeyQueries,
+    SigningKeyRepository, Store, StoreError, UnitOfWork, UserQueries, UserRepository,
 };
 pub use token_signer::{KeyError, TokenError, TokenSigner};

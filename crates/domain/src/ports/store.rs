@@ -2,8 +2,8 @@ use async_trait::async_trait;
 use time::Duration;
 
 use crate::{
-    Credential, DisplayName, Email, Page, PageRequest, PasswordHash, Revocation, SealedSigningKey,
-    Session, SessionId, Timestamp, User, UserId,
+    Credential, DisplayName, Email, Page, PageRequest, PasswordHash, Revocation, Role, RoleName,
+    SealedSigningKey, Session, SessionId, Timestamp, User, UserId, UserStatus,
     session::{Generation, RevocationCause},
 };
 
@@ -13,7 +13,7 @@ use crate::{
 /// [unit of work](UnitOfWork).
 #[async_trait]
 pub trait Store:
-    UserQueries + CredentialQueries + SessionQueries + SigningKeyQueries + RevocationFeed
+    UserQueries + RoleQueries + CredentialQueries + SessionQueries + SigningKeyQueries + ChangeFeed
 {
     /// Begins a unit of work.
     ///
@@ -42,9 +42,9 @@ pub trait Store:
 /// dropped.
 #[async_trait]
 pub trait UnitOfWork:
-    UserRepository + CredentialRepository + SessionRepository + SigningKeyRepository
+    UserRepository + RoleRepository + CredentialRepository + SessionRepository + SigningKeyRepository
 {
-    /// Makes everything durable, visible to all, and known to the [`RevocationFeed`].
+    /// Makes everything durable, visible to all, and known to the [`ChangeFeed`].
     ///
     /// # Errors
     /// When the outcome is not known to be a success. The caller may retry a whole command.
@@ -77,7 +77,8 @@ pub trait UserRepository: Send {
     /// Adds a user with their roles.
     ///
     /// # Errors
-    /// `Conflict(UserEmail)` if the canonical address is taken; the transaction stays usable.
+    /// `Conflict(UserEmail)` if the canonical address is taken, `Conflict(RoleUnknown)` if a role does
+    /// not exist; the transaction stays usable.
     async fn user_insert(&mut self, user: &User) -> Result<(), StoreError>;
 
     /// Changes the name and returns the user as they are now; `None` if there is no such user.
@@ -88,6 +89,32 @@ pub trait UserRepository: Send {
         now: Timestamp,
     ) -> Result<Option<User>, StoreError>;
 
+    /// Locks or unlocks an account, records the [`Change`], which is kept for an hour, and returns the
+    /// user as they are now; `None` if there is no such user.
+    async fn user_set_status(
+        &mut self,
+        id: UserId,
+        status: UserStatus,
+        now: Timestamp,
+    ) -> Result<Option<User>, StoreError>;
+
+    /// Gives a user these roles instead of those they have, records the [`Change`], and returns the
+    /// user as they are now; `None` if there is no such user.
+    ///
+    /// # Errors
+    /// `Conflict(RoleUnknown)` if a role does not exist; the transaction stays usable.
+    async fn user_set_roles(
+        &mut self,
+        id: UserId,
+        roles: &[RoleName],
+        now: Timestamp,
+    ) -> Result<Option<User>, StoreError>;
+
+    /// How many active users have the role `admin`. Until the unit of work ends, no other one that
+    /// asks gets its answer, so that of several who each take one away the last sees it. To be asked
+    /// after the user's row was taken.
+    async fn user_count_admins(&mut self) -> Result<u64, StoreError>;
+
     /// Notes a sign-in. `false`, and no change, if the user is gone or not active. Until the unit of
     /// work ends, the user cannot be disabled or deleted by another one.
     async fn user_signed_in(&mut self, id: UserId, now: Timestamp) -> Result<bool, StoreError>;
@@ -95,6 +122,24 @@ pub trait UserRepository: Send {
     /// Removes a user with their credential, roles and sessions. `false` if there is no such user.
     /// Revoke the sessions first: rows that are gone cannot be revoked.
     async fn user_delete(&mut self, id: UserId) -> Result<bool, StoreError>;
+}
+
+/// Reads roles.
+#[async_trait]
+pub trait RoleQueries: Send + Sync {
+    /// Every role, built-in ones included, by name.
+    async fn roles(&self) -> Result<Vec<Role>, StoreError>;
+}
+
+/// Writes roles.
+#[async_trait]
+pub trait RoleRepository: Send {
+    /// Makes a role or replaces what it says, and records the [`Change`]; `true` if it was made.
+    async fn role_put(&mut self, role: &Role, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Removes a role, also from everybody who has it, and records the [`Change`]. `false` if there
+    /// is none.
+    async fn role_delete(&mut self, name: &RoleName, now: Timestamp) -> Result<bool, StoreError>;
 }
 
 /// Reads credentials.
@@ -203,7 +248,7 @@ pub trait SessionRepository: Send {
         until: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError>;
 
-    /// Forgets sessions and revocations that are over at `now`, at most `limit` of each, and says how
+    /// Forgets sessions and changes that are over at `now`, at most `limit` of each, and says how
     /// many. Rows that another unit of work holds are left for the next time.
     async fn sessions_prune(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
 }
@@ -243,38 +288,55 @@ pub trait SigningKeyRepository: Send {
     async fn signing_keys_delete_before(&mut self, generation: i64) -> Result<u64, StoreError>;
 }
 
-/// How far a reader of the [`RevocationFeed`] has come. Opaque; it belongs to one store.
+/// How far a reader of the [`ChangeFeed`] has come. Opaque; it belongs to one store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FeedCursor(pub i64);
 
-/// Tells every instance which sessions were revoked, whoever revoked them.
+/// How long a change of a user or a role is kept for instances to read: far longer than any that
+/// serves goes without reading. One that could not read forgets all that it kept in memory.
+pub const CHANGE_KEPT_FOR: time::Duration = time::Duration::HOUR;
+
+/// Something that every instance must know of, because it keeps in memory what follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// A session ended before its access tokens did.
+    Revoked(Revocation),
+    /// A user's roles or status changed. That one was deleted needs no telling: their sessions were
+    /// revoked.
+    User(UserId),
+    /// A role was changed or deleted.
+    Roles,
+}
+
+/// Tells every instance what changed, whoever changed it.
 #[async_trait]
-pub trait RevocationFeed: Send + Sync {
-    /// The revocations that were committed since `cursor`, each at least once, and the cursor to go
-    /// on with. The default cursor reads all that are still kept.
+pub trait ChangeFeed: Send + Sync {
+    /// The changes that were committed since `cursor`, each at least once, and the cursor to go on
+    /// with. The default cursor reads all that are still kept.
     ///
-    /// A revocation is never missed because its transaction began before, and ended after, another
-    /// one that was read already.
-    async fn revocations_since(
+    /// A change is never missed because its transaction began before, and ended after, another one
+    /// that was read already.
+    async fn changes_since(
         &self,
         cursor: FeedCursor,
-    ) -> Result<(Vec<Revocation>, FeedCursor), StoreError>;
+    ) -> Result<(Vec<Change>, FeedCursor), StoreError>;
 
     /// Returns when there may be something new. It is a hint and may get lost: readers poll as well.
-    async fn revocation_hint(&self);
+    async fn change_hint(&self);
 }
 
 /// What can go wrong with a store. Adapters map their own errors to it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A uniqueness rule refused the write. The transaction is still usable.
-    #[error("{0:?} is taken")]
+    #[error("the rule {0:?} was broken")]
     Conflict(Constraint),
     /// No connection, or no lock, became free in time. Trying again later may succeed.
     #[error("the database is busy")]
     Busy(#[source] BoxError),
-    /// The database cannot be reached or is shutting down. Trying again later may succeed.
-    #[error("the database cannot be reached")]
+    /// The database cannot be reached, is shutting down, or has no room left. Trying again later may
+    /// succeed.
+    #[error("the database cannot serve")]
     Unavailable(#[source] BoxError),
     /// A row holds what Doorward never writes.
     #[error("the database holds a damaged {what}")]
@@ -291,6 +353,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub enum Constraint {
     /// One account for each canonical e-mail address.
     UserEmail,
+    /// A user has only roles that exist.
+    RoleUnknown,
     /// One signing key for each generation.
     SigningKeyGeneration,
 }

@@ -4,9 +4,12 @@ use doorward_app::{
     Failure,
     access::AuthenticateError,
     account::{DeleteError, ProfileError, RegisterError},
+    grant::PermitError,
     password::ChangePasswordError,
+    role::RoleError,
     session::{ListError, LoginError, RefreshError, RevokeError},
     signing_key::SigningKeyError,
+    user::UserError,
 };
 use doorward_domain::{
     password::PasswordError,
@@ -71,6 +74,7 @@ impl From<DeleteError> for Problem {
     fn from(error: DeleteError) -> Self {
         match error {
             DeleteError::WrongPassword => Self::new(Code::WrongPassword),
+            DeleteError::LastAdmin => Self::new(Code::LastAdmin),
             DeleteError::Gone => invalid_token(),
             DeleteError::Failed(failure) => failure.into(),
         }
@@ -120,6 +124,39 @@ impl From<RevokeError> for Problem {
 impl From<ListError> for Problem {
     fn from(ListError::Failed(failure): ListError) -> Self {
         failure.into()
+    }
+}
+
+impl From<PermitError> for Problem {
+    fn from(error: PermitError) -> Self {
+        match error {
+            PermitError::Forbidden(permission) => Self::new(Code::Forbidden)
+                .with_detail(format!("This needs the permission {permission}.")),
+            PermitError::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<UserError> for Problem {
+    fn from(error: UserError) -> Self {
+        match error {
+            UserError::NotFound => Self::new(Code::NotFound),
+            UserError::LastAdmin => Self::new(Code::LastAdmin),
+            UserError::RoleUnknown => {
+                Self::invalid("/roles", "unknown_role", "names a role that does not exist")
+            }
+            UserError::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<RoleError> for Problem {
+    fn from(error: RoleError) -> Self {
+        match error {
+            RoleError::BuiltIn => Self::new(Code::RoleBuiltIn),
+            RoleError::NotFound => Self::new(Code::NotFound),
+            RoleError::Failed(failure) => failure.into(),
+        }
     }
 }
 

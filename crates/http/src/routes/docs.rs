@@ -1,6 +1,6 @@
 //! The OpenAPI document, and pages to read and try it. They load nothing from elsewhere.
 
-use std::io::Read;
+use std::{io::Read, sync::OnceLock};
 
 use axum::{
     Router,
@@ -17,8 +17,33 @@ use crate::{HttpState, problem};
 const PAGE: &str = include_str!("../../assets/docs.html");
 const START: &str = include_str!("../../assets/start.js");
 const STYLE: &str = include_str!("../../assets/page.css");
-const SWAGGER_STYLE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui.css.gz"));
-const SWAGGER_SCRIPT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js.gz"));
+static SWAGGER_STYLE: Packed =
+    Packed::new(include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui.css.gz")));
+static SWAGGER_SCRIPT: Packed =
+    Packed::new(include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js.gz")));
+
+/// A file that is kept compressed. It is unpacked once, when the first client asks that does not take
+/// gzip, and shared by all of them.
+struct Packed {
+    gzip: &'static [u8],
+    plain: OnceLock<Bytes>,
+}
+
+impl Packed {
+    const fn new(gzip: &'static [u8]) -> Self {
+        Self { gzip, plain: OnceLock::new() }
+    }
+
+    fn plain(&self) -> Bytes {
+        let unpack = || {
+            let mut plain = Vec::new();
+            // What the build packed can be unpacked.
+            let _ = GzDecoder::new(self.gzip).read_to_end(&mut plain);
+            plain.into()
+        };
+        self.plain.get_or_init(unpack).clone()
+    }
+}
 
 /// Scripts, styles and requests only to this server itself.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -42,11 +67,13 @@ pub(super) fn router(document: &OpenApi) -> Router<HttpState> {
         .route("/docs/assets/page.css", get(async || typed("text/css; charset=utf-8", STYLE)))
         .route(
             "/docs/assets/swagger-ui.css",
-            get(async |headers| packed("text/css; charset=utf-8", SWAGGER_STYLE, &headers)),
+            get(async |headers| packed("text/css; charset=utf-8", &SWAGGER_STYLE, &headers)),
         )
         .route(
             "/docs/assets/swagger-ui.js",
-            get(async |headers| packed("text/javascript; charset=utf-8", SWAGGER_SCRIPT, &headers)),
+            get(async |headers| {
+                packed("text/javascript; charset=utf-8", &SWAGGER_SCRIPT, &headers)
+            }),
         )
 }
 
@@ -67,22 +94,15 @@ fn typed(content_type: &'static str, content: impl IntoResponse) -> Response {
 }
 
 /// Sends what is kept compressed as it is, or unpacked to a client that does not take gzip.
-fn packed(content_type: &'static str, content: &'static [u8], headers: &HeaderMap) -> Response {
+fn packed(content_type: &'static str, content: &'static Packed, headers: &HeaderMap) -> Response {
     const VARY: (HeaderName, HeaderValue) =
         (header::VARY, HeaderValue::from_static("accept-encoding"));
     let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
-    let takes_gzip = accepted.is_some_and(|list| list.split(',').any(is_gzip));
-    if takes_gzip {
+    if accepted.is_some_and(|list| list.split(',').any(is_gzip)) {
         let gzip = [VARY, (header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))];
-        return (gzip, typed(content_type, content)).into_response();
+        return (gzip, typed(content_type, content.gzip)).into_response();
     }
-    let mut plain = Vec::new();
-    match GzDecoder::new(content).read_to_end(&mut plain) {
-        Ok(_) => ([VARY], typed(content_type, plain)).into_response(),
-        Err(error) => {
-            problem::Problem::new(problem::Code::InternalError).with_cause(error).into_response()
-        }
-    }
+    ([VARY], typed(content_type, content.plain())).into_response()
 }
 
 fn is_gzip(coding: &str) -> bool {
@@ -111,8 +131,9 @@ mod tests {
 
     #[test]
     fn both_forms_are_the_same_script() {
-        let mut plain = String::new();
-        GzDecoder::new(SWAGGER_SCRIPT).read_to_string(&mut plain).unwrap();
-        assert!(plain.contains("SwaggerUIBundle"));
+        let plain = SWAGGER_SCRIPT.plain();
+        assert!(String::from_utf8_lossy(&plain).contains("SwaggerUIBundle"));
+        // It is unpacked once and shared.
+        assert_eq!(plain.as_ptr(), SWAGGER_SCRIPT.plain().as_ptr());
     }
 }

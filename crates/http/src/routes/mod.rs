@@ -5,7 +5,9 @@ mod auth;
 mod docs;
 mod health;
 mod keys;
+mod role;
 mod session;
+mod user;
 
 pub(crate) use health::DatabaseProbe;
 
@@ -63,7 +65,12 @@ pub(crate) fn documented() -> OpenApiRouter<HttpState> {
         .routes(routes!(auth::refresh))
         .routes(routes!(auth::logout))
         .routes(routes!(session::list, session::revoke_others))
-        .routes(routes!(session::revoke));
+        .routes(routes!(session::revoke))
+        .routes(routes!(user::get, user::update, user::delete))
+        .routes(routes!(user::set_roles))
+        .routes(routes!(user::sessions, user::revoke_sessions))
+        .routes(routes!(role::list))
+        .routes(routes!(role::put, role::delete));
     OpenApiRouter::new().nest(BASE, api).routes(routes!(keys::jwks)).merge(health_routes())
 }
 

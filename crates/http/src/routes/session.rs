@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
     extract::{Path, State, rejection::PathRejection},
-    http::{HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::StatusCode,
+    response::Response,
 };
 use doorward_app::session;
 use doorward_domain::{Session, SessionId};
@@ -19,10 +18,9 @@ use super::BASE;
 use crate::{
     HttpState,
     bearer::SignedIn,
-    cursor,
     detached::detached,
+    listing::{self, PageView, Paging},
     problem::{Code, Problem},
-    query::Paging,
 };
 
 /// The tag of these operations in the document.
@@ -49,7 +47,7 @@ pub(crate) struct SessionView {
 }
 
 impl SessionView {
-    fn new(session: Session, current: SessionId) -> Self {
+    pub(super) fn new(session: Session, current: SessionId) -> Self {
         Self {
             id: session.id.as_uuid(),
             current: session.id == current,
@@ -60,16 +58,6 @@ impl SessionView {
             user_agent: session.device.user_agent,
         }
     }
-}
-
-/// A page of sessions.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = SessionPage)]
-pub(crate) struct SessionPageView {
-    items: Vec<SessionView>,
-    /// Ask the next page with it; `null` on the last page.
-    #[schema(example = "AZt22qh7d0uAAAAAAAAAAg")]
-    next_cursor: Option<String>,
 }
 
 /// List your own sessions.
@@ -83,7 +71,7 @@ pub(crate) struct SessionPageView {
         ("after" = Option<String>, Query, description = "`next_cursor` of the page before."),
     ),
     responses(
-        (status = 200, description = "A page of sessions.", body = SessionPageView,
+        (status = 200, description = "A page of sessions.", body = inline(PageView<SessionView>),
          headers(("Link" = String, description = "`rel=\"next\"`: the next page, if there is one."))),
         (status = 422, description = "`validation_failed`: a parameter is out of range."),
     ),
@@ -91,21 +79,12 @@ pub(crate) struct SessionPageView {
 pub(crate) async fn list(
     State(http): State<HttpState>,
     SignedIn(actor): SignedIn,
-    Paging(page): Paging,
+    Paging(page): Paging<SessionId>,
 ) -> Result<Response, Problem> {
     let found = session::list(&http.ctx, &actor, page).await?;
-    let next_cursor = found.next.map(cursor::encode);
-    let link = next_cursor.as_ref().map(|after| {
-        let limit = page.limit.get();
-        format!("<{BASE}/users/me/sessions?limit={limit}&after={after}>; rel=\"next\"")
-    });
+    let path = format!("{BASE}/users/me/sessions");
     let view = |session| SessionView::new(session, actor.session_id());
-    let items = found.items.into_iter().map(view).collect();
-    let mut response = Json(SessionPageView { items, next_cursor }).into_response();
-    if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
-        response.headers_mut().insert(header::LINK, link);
-    }
-    Ok(response)
+    Ok(listing::respond(&path, page.limit, found, view))
 }
 
 /// End all your other sessions.

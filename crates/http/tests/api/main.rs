@@ -6,5 +6,6 @@ mod every_operation;
 mod headers;
 mod journey;
 mod limits;
+mod permissions;
 mod problems;
 mod support;

@@ -8,8 +8,14 @@ use axum::{
     extract::ConnectInfo,
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
-use doorward_app::revocation;
-use doorward_domain::ports::{FeedCursor, Store};
+use doorward_app::{
+    account::{Register, RegisterError},
+    bootstrap, change,
+};
+use doorward_domain::{
+    DisplayName, Email, Password,
+    ports::{FeedCursor, Store},
+};
 use doorward_http::{HttpSettings, HttpState, Lifecycle, RateLimits, router};
 use doorward_testkit::World;
 use http_body_util::BodyExt;
@@ -110,7 +116,7 @@ impl Api {
         lifecycle.serve();
         doorward_app::signing_key::ensure(&world.ctx).await.expect("a signing key can be made");
         let start = FeedCursor::default();
-        revocation::catch_up(&world.ctx, start).await.expect("the revocations can be read");
+        change::catch_up(&world.ctx, start).await.expect("the revocations can be read");
         Self::open(world, settings, lifecycle)
     }
 
@@ -175,6 +181,18 @@ impl Api {
         let answer = self.post("/api/v1/auth/login", body).await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
         answer.json()
+    }
+
+    /// Signs the administrator in, who is made at the first call, and returns their access token.
+    pub async fn admin(&self) -> String {
+        let command = Register {
+            email: Email::parse("admin@example.com").unwrap(),
+            password: Password::parse(PASSWORD).unwrap(),
+            name: DisplayName::parse("Administrator").unwrap(),
+        };
+        let made = bootstrap::create_admin(&self.world.ctx, command).await;
+        assert!(matches!(made, Ok(_) | Err(RegisterError::EmailTaken)), "{made:?}");
+        text(&self.sign_in("admin@example.com").await["access_token"])
     }
 
     /// Signs a person up and in, and returns their access token.

@@ -1,10 +1,11 @@
-//! The revocation feed, over several instances.
+//! The feed of changes, over several instances.
 
 use std::time::Duration;
 
 use doorward_domain::{
-    Session, SessionId, User,
-    ports::{FeedCursor, RevocationFeed, Store, UnitOfWork},
+    Role, RoleName, Session, SessionId, User, UserStatus,
+    ports::{Change, ChangeFeed, FeedCursor, Store, UnitOfWork},
+    role::RoleDescription,
     session::RevocationCause,
 };
 use doorward_infra_postgres::{PostgresStore, testing::TestDatabase};
@@ -28,8 +29,12 @@ async fn revoke(work: &mut dyn UnitOfWork, session: &Session) {
 }
 
 async fn ids_since(store: &PostgresStore, cursor: FeedCursor) -> (Vec<SessionId>, FeedCursor) {
-    let (revocations, cursor) = store.revocations_since(cursor).await.unwrap();
-    (revocations.into_iter().map(|revocation| revocation.session_id).collect(), cursor)
+    let (changes, cursor) = store.changes_since(cursor).await.unwrap();
+    let ids = changes.into_iter().map(|change| match change {
+        Change::Revoked(revocation) => revocation.session_id,
+        other => panic!("nobody made {other:?}"),
+    });
+    (ids.collect(), cursor)
 }
 
 #[tokio::test]
@@ -85,15 +90,34 @@ async fn another_instance_gets_a_hint() {
     let (here, there) = (database.store().await, database.store().await);
     let (_, session) = signed_in(&here, 1).await;
     // The first one says that it listens from now on.
-    timeout(PATIENCE, there.revocation_hint()).await.unwrap();
-    let nothing_new = timeout(Duration::from_millis(300), there.revocation_hint()).await;
+    timeout(PATIENCE, there.change_hint()).await.unwrap();
+    let nothing_new = timeout(Duration::from_millis(300), there.change_hint()).await;
     assert!(nothing_new.is_err());
 
     let mut work = here.begin().await.unwrap();
     revoke(&mut *work, &session).await;
     work.commit().await.unwrap();
-    timeout(PATIENCE, there.revocation_hint()).await.unwrap();
+    timeout(PATIENCE, there.change_hint()).await.unwrap();
     assert_eq!(ids_since(&there, FeedCursor::default()).await.0, [session.id]);
+
+    let user = session.user_id;
+    let name = RoleName::parse("support").unwrap();
+    let (description, permissions) = (RoleDescription::default(), [].into());
+    let support = Role { name, description, permissions };
+    for step in 0..4 {
+        let mut work = here.begin().await.unwrap();
+        match step {
+            0 => assert!(work.role_put(&support, NOW).await.unwrap()),
+            1 => assert!(work.user_set_roles(user, &[], NOW).await.unwrap().is_some()),
+            2 => {
+                let status = UserStatus::Disabled;
+                assert!(work.user_set_status(user, status, NOW).await.unwrap().is_some());
+            }
+            _ => assert!(work.role_delete(&support.name, NOW).await.unwrap()),
+        }
+        work.commit().await.unwrap();
+        timeout(PATIENCE, there.change_hint()).await.expect("a hint follows each change");
+    }
     database.drop().await;
 }
 
@@ -101,7 +125,7 @@ async fn another_instance_gets_a_hint() {
 async fn a_lost_listener_comes_back_with_a_hint() {
     let database = TestDatabase::create().await;
     let store = database.store().await;
-    timeout(PATIENCE, store.revocation_hint()).await.unwrap();
+    timeout(PATIENCE, store.change_hint()).await.unwrap();
     let mut operator = PgConnection::connect(&database.url()).await.unwrap();
     let ended: Vec<bool> = sqlx::query_scalar(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -111,6 +135,6 @@ async fn a_lost_listener_comes_back_with_a_hint() {
     .await
     .unwrap();
     assert_eq!(ended, [true]);
-    timeout(PATIENCE, store.revocation_hint()).await.unwrap();
+    timeout(PATIENCE, store.change_hint()).await.unwrap();
     database.drop().await;
 }

@@ -1,7 +1,9 @@
-//! What is PostgreSQL's own about its store: cancellation, faults, several instances, migrations.
+//! What is PostgreSQL's own about its store: cancellation, faults, several instances, locks,
+//! migrations.
 
 mod cancellation;
 mod contract;
 mod fault;
 mod feed;
 mod migration;
+mod role;

@@ -71,6 +71,7 @@ pub async fn serve(
             app,
             refusals,
             limits,
+            draining: shutdown.draining().clone(),
             closing: CancellationToken::new(),
             cut: CancellationToken::new(),
             unanswered: AtomicUsize::new(0),

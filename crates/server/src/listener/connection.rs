@@ -30,6 +30,9 @@ pub(super) struct Host {
     pub(super) app: Router,
     pub(super) refusals: Refusals,
     pub(super) limits: Limits,
+    /// The end has begun: make each answer the last of its connection, so that clients leave by
+    /// themselves before [`closing`](Self::closing).
+    pub(super) draining: CancellationToken,
     /// Accepting has ended: rest no more, and make each answer the last.
     pub(super) closing: CancellationToken,
     /// The grace is over: stop at once.
@@ -60,6 +63,8 @@ pub(super) async fn serve(host: Arc<Host>, stream: TcpStream, peer: SocketAddr) 
     let mut connection = http1::Builder::new()
         // The exchange keeps the time: hyper's timer cannot tell an idle client from a slow one.
         .header_read_timeout(None)
+        // A client may end its side once it has asked (RFC 9112 §9.6); it still wants the answer.
+        .half_close(true)
         .max_buf_size(host.limits.head_bytes.max(8 * 1024))
         .serve_connection(io, service);
     let ending = drive(&mut connection, &exchange, &host).await;
@@ -86,14 +91,14 @@ fn answer(
 ) -> impl Future<Output = Result<Response<AnswerBody>, Infallible>> + use<> {
     exchange.begin_request(request.version());
     request.extensions_mut().insert(ConnectInfo(peer));
-    let app = host.app.clone();
+    let (app, draining) = (host.app.clone(), host.draining.clone());
     let exchange = exchange.clone();
     async move {
         if exchange.is_refused() {
             return std::future::pending().await;
         }
         let mut response = app.oneshot(request.map(Body::new)).await?;
-        if exchange.is_last() {
+        if draining.is_cancelled() || exchange.is_last() {
             refusal::announce_close(&mut response);
         }
         Ok(response.map(|body| AnswerBody { body, exchange }))

@@ -8,7 +8,7 @@
 //! request is made the last one of its connection, so nothing can hide behind its body.
 
 use bytes::{Buf, BytesMut};
-use http::Version;
+use http::{Version, uri::Authority};
 
 /// A copy of the bytes that were read and belong to no accepted request yet.
 #[derive(Default)]
@@ -108,6 +108,12 @@ fn head_length(bytes: &[u8]) -> Option<usize> {
     }
 }
 
+/// Whether a `Host` is `host[:port]`, or empty where the target has no authority.
+fn is_host(value: &[u8]) -> bool {
+    let authority = || Authority::try_from(value).is_ok_and(|it| !it.as_str().contains('@'));
+    value.is_empty() || authority()
+}
+
 fn inspect(head: &[u8], version: Version) -> Result<Body, &'static str> {
     let (mut lengths, mut codings, mut hosts) = (None, None, 0_usize);
     for line in head.split_inclusive(|&byte| byte == b'\n') {
@@ -126,6 +132,9 @@ fn inspect(head: &[u8], version: Version) -> Result<Body, &'static str> {
             return Err("The request has more than one Transfer-Encoding.");
         } else if name.eq_ignore_ascii_case(b"host") {
             hosts += 1;
+            if !is_host(value) {
+                return Err("Host is no host name with an optional port (RFC 9112 §3.2).");
+            }
         }
     }
     if hosts > 1 || (hosts == 0 && version == Version::HTTP_11) {

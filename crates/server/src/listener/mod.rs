@@ -68,7 +68,7 @@ impl Default for Limits {
             first_byte: Duration::from_secs(10),
             head: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),
-            write_stall: Duration::from_secs(30),
+            write_stall: Duration::from_secs(15),
             linger: Duration::from_secs(3),
             head_bytes: 16 * 1024,
             drain_delay: Duration::ZERO,

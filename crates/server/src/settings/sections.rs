@@ -11,7 +11,7 @@ use std::{
 use doorward_domain::SigningAlgorithm;
 use ipnet::IpNet;
 use secrecy::SecretString;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use url::{Url, form_urlencoded};
 
 use super::{
@@ -243,6 +243,15 @@ fn database_url(environment: Environment, text: &str) -> Result<DatabaseUrl, Obj
         let in_memory = path == ":memory:"
             || form_urlencoded::parse(query.as_bytes())
                 .any(|(name, value)| name == "mode" && value == "memory");
+        let unknown = form_urlencoded::parse(query.as_bytes()).find(|(name, value)| {
+            name != "mode" || !["memory", "rw", "rwc"].contains(&value.as_ref())
+        });
+        if let Some((name, value)) = unknown {
+            return Err(Objection::new(
+                format!("has a parameter that is not understood: {name}={value}"),
+                "leave it out; only mode=rwc and mode=memory are known",
+            ));
+        }
         match (in_memory, environment) {
             (true, Environment::Production) => Err(Objection::new(
                 "a database in memory forgets everybody when the server stops",
@@ -387,15 +396,25 @@ pub(super) fn password(reader: &mut Reader) -> Result<Password, Refused> {
 pub(super) fn log(reader: &mut Reader) -> Result<Log, Refused> {
     let format =
         reader.choice("log.format", &[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)]);
-    let filter = reader.required("log.filter", |text| {
-        EnvFilter::builder().parse(text).map(|_| text.to_owned()).map_err(|error| {
-            Objection::new(
-                format!("`{text}` is no filter: {error}"),
-                "give a level, or levels by module, as info,doorward_http=debug",
-            )
-        })
-    });
+    let filter = reader.required("log.filter", log_filter);
     Ok(Log { format: format?, filter: filter? })
+}
+
+/// Accepts what the subscriber does, but for a bare module: a mistyped level would be taken for one, and
+/// silence everything.
+fn log_filter(text: &str) -> Result<String, Objection> {
+    const REMEDY: &str = "give a level, or levels by module, as info,doorward_http=debug";
+    EnvFilter::builder()
+        .parse(text)
+        .map_err(|error| Objection::new(format!("`{text}` is no filter: {error}"), REMEDY))?;
+    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
+    let bare = text.split(',').map(str::trim).find(|directive| {
+        !directive.is_empty() && !directive.contains(['=', '[']) && !is_level(directive)
+    });
+    match bare {
+        Some(word) => Err(Objection::new(format!("`{word}` is no level"), REMEDY)),
+        None => Ok(text.to_owned()),
+    }
 }
 
 pub(super) fn cors(reader: &mut Reader) -> Result<Cors, Refused> {

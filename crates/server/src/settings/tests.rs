@@ -80,6 +80,8 @@ const UNUSABLE: &[(&str, &str, &str)] = &[
     ("database.url", "data/doorward.db", "no known kind of database"),
     ("database.url", "sqlite:", "names no file"),
     ("database.url", "sqlite://?mode=rwc", "names no file"),
+    ("database.url", "sqlite://a.db?mode=ro", "not understood: mode=ro"),
+    ("database.url", "sqlite://a.db?cache=shared", "not understood: cache=shared"),
     ("database.url", "postgres://u:p@host:port/db", "is no URL"),
     ("database.url", "", "is empty"),
     ("database.max_connections", "0", "from 1 to"),
@@ -103,6 +105,8 @@ const UNUSABLE: &[(&str, &str, &str)] = &[
     ("password.min_length", "65", "from 8 to 64"),
     ("log.format", "text", "give `pretty` or `json`"),
     ("log.filter", "doorward=loud", "is no filter"),
+    ("log.filter", "wran", "`wran` is no level"),
+    ("log.filter", "info,doorward_http", "is no level"),
     ("cors.allowed_origins", "*", "any website"),
     ("cors.allowed_origins", "https://*.example.org", "any website"),
     ("cors.allowed_origins", "https://example.org/", "write `https://example.org`"),
@@ -141,7 +145,7 @@ fn production_refuses_what_is_unsafe() {
         ("APP_AUTH_SECRET", "0000000000000000000000000000000000000000", "placeholder"),
         ("APP_DATABASE_URL", "sqlite::memory:", "in memory"),
         ("APP_DATABASE_URL", "sqlite://:memory:", "in memory"),
-        ("APP_DATABASE_URL", "sqlite://x?cache=shared&mode=%6demory", "in memory"),
+        ("APP_DATABASE_URL", "sqlite://x?mode=%6demory", "in memory"),
         ("APP_BOOTSTRAP_ADMIN", "true", "administrator's password"),
     ];
     for (name, value, words) in cases {

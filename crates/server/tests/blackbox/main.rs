@@ -16,6 +16,7 @@ mod protocol;
 mod readme;
 mod secrecy;
 mod shutdown;
+mod silent_reader;
 mod start;
 mod support;
 mod survival;

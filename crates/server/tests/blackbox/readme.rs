@@ -9,7 +9,7 @@ const HERE: &str = "http://127.0.0.1:3000";
 
 fn tour() -> &'static str {
     let (_, rest) = README.split_once("## A tour").expect("the README has a tour");
-    let (_, rest) = rest.split_once("```sh\n").expect("the tour is a block of shell");
+    let (_, rest) = rest.split_once("```bash\n").expect("the tour is a block of shell");
     rest.split_once("```").expect("the block ends").0
 }
 

@@ -7,14 +7,18 @@
 
 #![expect(clippy::missing_panics_doc, reason = "each case panics when the contract is broken")]
 
+mod change;
 mod credential;
+mod role;
 mod samples;
 mod session;
 mod signing_key;
 mod unit_of_work;
 mod user;
 
+pub use change::*;
 pub use credential::*;
+pub use role::*;
 pub use session::*;
 pub use signing_key::*;
 pub use unit_of_work::*;
@@ -35,6 +39,18 @@ macro_rules! store_contract {
             a_renamed_user_keeps_the_rest,
             only_an_active_user_signs_in,
             a_deleted_user_leaves_nothing_behind,
+            a_user_with_an_unknown_role_is_not_added,
+            a_users_roles_are_replaced_exactly,
+            an_unknown_role_changes_nothing,
+            a_disabled_user_is_kept_out_until_active_again,
+            active_administrators_are_counted,
+            of_many_administrators_who_resign_one_stays,
+            the_built_in_roles_are_there_from_the_beginning,
+            roles_are_read_back_in_order_of_name,
+            a_role_is_made_then_replaced,
+            of_many_who_put_one_role_one_makes_it,
+            a_deleted_role_is_taken_from_everybody,
+            a_role_that_is_deleted_meanwhile_stays_with_nobody,
             a_credential_is_found_by_any_form_of_the_address,
             a_credential_is_replaced_only_at_the_expected_version,
             a_rehash_keeps_the_version,
@@ -48,12 +64,15 @@ macro_rules! store_contract {
             a_session_is_revoked_only_by_its_owner_and_once,
             revoking_all_spares_the_exception_and_the_dead,
             session_pages_are_stable_under_inserts,
+            pruning_forgets_what_is_over_and_nothing_else,
+            pruning_takes_no_more_at_once_than_told,
             the_feed_tells_each_committed_revocation,
             the_feed_survives_the_user,
             the_feed_misses_nothing_under_concurrency,
             a_hint_follows_a_revocation,
-            pruning_forgets_what_is_over_and_nothing_else,
-            pruning_takes_no_more_at_once_than_told,
+            the_feed_tells_changes_of_users_and_roles,
+            what_changes_nothing_is_not_told,
+            changes_are_forgotten_when_they_are_over,
             signing_keys_are_read_back_in_order,
             of_many_keys_of_one_generation_one_is_added,
             the_token_life_of_younger_keys_is_raised_and_never_lowered,
@@ -87,7 +106,9 @@ macro_rules! store_contract {
 #[must_use]
 pub fn cases() -> std::collections::BTreeSet<&'static str> {
     let sources = [
+        include_str!("change.rs"),
         include_str!("credential.rs"),
+        include_str!("role.rs"),
         include_str!("session.rs"),
         include_str!("signing_key.rs"),
         include_str!("unit_of_work.rs"),

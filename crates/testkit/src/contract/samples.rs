@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration as StdDuration};
 
 use doorward_domain::{
-    Device, DisplayName, Email, PasswordHash, RoleName, Session, SessionId, Timestamp, User,
-    UserId,
-    ports::{Store, UnitOfWork},
+    Device, DisplayName, Email, PasswordHash, Permission, Role, RoleName, Session, SessionId,
+    Timestamp, User, UserId,
+    ports::{Change, FeedCursor, Store, UnitOfWork},
+    role::RoleDescription,
     session::Generation,
 };
 use time::{Duration, macros::datetime};
@@ -35,6 +36,19 @@ pub(super) fn name(text: &str) -> DisplayName {
 
 pub(super) fn hash(text: &str) -> PasswordHash {
     PasswordHash::from_phc(text.to_owned())
+}
+
+pub(super) fn role_name(text: &str) -> RoleName {
+    RoleName::parse(text).expect("a valid name of a role")
+}
+
+pub(super) fn role(name: &str, permissions: &[&str]) -> Role {
+    let permission = |text: &&str| Permission::parse(text).expect("a valid permission");
+    Role {
+        name: role_name(name),
+        description: RoleDescription::parse("For a test").expect("a valid description"),
+        permissions: permissions.iter().map(permission).collect(),
+    }
 }
 
 pub(super) fn user(number: u128, address: &str) -> User {
@@ -80,6 +94,19 @@ pub(super) async fn add_sessions(store: &Arc<dyn Store>, user: &User, numbers: &
         work.session_insert(&session(*number, user)).await.expect("the session is added");
     }
     work.commit().await.expect("the unit of work commits");
+}
+
+/// Adds a role that permits nothing, in a unit of work of its own.
+pub(super) async fn add_role(store: &Arc<dyn Store>, name: &str) -> RoleName {
+    let mut work = begin(store).await;
+    assert!(work.role_put(&role(name, &[]), NOW).await.expect("the role is added"));
+    work.commit().await.expect("the unit of work commits");
+    role_name(name)
+}
+
+/// Everything that the feed still tells.
+pub(super) async fn told(store: &Arc<dyn Store>) -> Vec<Change> {
+    store.changes_since(FeedCursor::default()).await.expect("the feed can be read").0
 }
 
 /// Runs `count` tasks at once and returns what they return.

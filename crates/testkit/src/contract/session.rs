@@ -1,14 +1,14 @@
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use doorward_domain::{
-    PageLimit, PageRequest, Revocation, Session, SessionId,
-    ports::{FeedCursor, Store},
+    PageLimit, PageRequest, Session, SessionId,
+    ports::Store,
     session::{Generation, RevocationCause},
 };
 use time::Duration;
 
 use super::samples::{
-    NOW, UNTIL, add_sessions, add_user, at_once, begin, in_time, session, session_id, user_id,
+    NOW, UNTIL, add_sessions, add_user, at_once, begin, session, session_id, told, user_id,
 };
 
 pub async fn of_many_rotations_one_wins(store: Arc<dyn Store>) {
@@ -142,90 +142,6 @@ pub async fn session_pages_are_stable_under_inserts(store: Arc<dyn Store>) {
     assert_eq!(third.next, None);
 }
 
-pub async fn the_feed_tells_each_committed_revocation(store: Arc<dyn Store>) {
-    let ada = add_user(&store, 1, "ada@example.com").await;
-    add_sessions(&store, &ada, &[10, 11, 12]).await;
-    let (none, start) = store.revocations_since(FeedCursor::default()).await.unwrap();
-    assert_eq!(none, []);
-    revoke(&store, 10).await;
-    let (first, cursor) = store.revocations_since(start).await.unwrap();
-    assert_eq!(first, [Revocation { session_id: session_id(10), until: UNTIL }]);
-    revoke(&store, 11).await;
-    revoke(&store, 12).await;
-    // At least once: what was told before may be told again.
-    let (more, cursor) = store.revocations_since(cursor).await.unwrap();
-    let told: HashSet<_> = more.iter().map(|revocation| revocation.session_id).collect();
-    assert!(told.is_superset(&HashSet::from([session_id(11), session_id(12)])));
-    let (all, _) = store.revocations_since(FeedCursor::default()).await.unwrap();
-    assert_eq!(all.len(), 3);
-    let (later, _) = store.revocations_since(cursor).await.unwrap();
-    assert!(later.len() <= more.len());
-}
-
-pub async fn the_feed_survives_the_user(store: Arc<dyn Store>) {
-    let ada = add_user(&store, 1, "ada@example.com").await;
-    add_sessions(&store, &ada, &[10]).await;
-    let mut work = begin(&store).await;
-    work.sessions_revoke(ada.id, None, RevocationCause::Revoked, NOW, UNTIL).await.unwrap();
-    work.user_delete(ada.id).await.unwrap();
-    work.commit().await.unwrap();
-    let (told, _) = store.revocations_since(FeedCursor::default()).await.unwrap();
-    assert_eq!(told, [Revocation { session_id: session_id(10), until: UNTIL }]);
-}
-
-pub async fn the_feed_misses_nothing_under_concurrency(store: Arc<dyn Store>) {
-    let ada = add_user(&store, 1, "ada@example.com").await;
-    let numbers: Vec<u128> = (100..140).collect();
-    add_sessions(&store, &ada, &numbers).await;
-    let reader = tokio::spawn({
-        let store = Arc::clone(&store);
-        let wanted = numbers.len();
-        async move {
-            let (mut cursor, mut told) = (FeedCursor::default(), HashSet::new());
-            while told.len() < wanted {
-                let (news, next) = store.revocations_since(cursor).await.unwrap();
-                told.extend(news.into_iter().map(|revocation| revocation.session_id));
-                cursor = next;
-                tokio::task::yield_now().await;
-            }
-        }
-    });
-    at_once(numbers.len(), |index| {
-        let store = Arc::clone(&store);
-        async move { revoke(&store, 100 + index as u128).await }
-    })
-    .await;
-    in_time(reader).await.unwrap();
-}
-
-pub async fn a_hint_follows_a_revocation(store: Arc<dyn Store>) {
-    let ada = add_user(&store, 1, "ada@example.com").await;
-    add_sessions(&store, &ada, &[10]).await;
-    // The hint may come at any time; what counts is that one comes when there is something to read.
-    let reader = tokio::spawn({
-        let store = Arc::clone(&store);
-        async move {
-            let mut cursor = FeedCursor::default();
-            loop {
-                let hint = store.revocation_hint();
-                tokio::pin!(hint);
-                let (news, next) = store.revocations_since(cursor).await.unwrap();
-                if !news.is_empty() {
-                    return;
-                }
-                cursor = next;
-                tokio::select! {
-                    () = &mut hint => {}
-                    // The double keeps no hint for a reader that was not waiting yet.
-                    () = tokio::time::sleep(std::time::Duration::from_secs(2)) => {}
-                }
-            }
-        }
-    });
-    revoke(&store, 10).await;
-    in_time(reader).await.unwrap();
-}
-
 pub async fn pruning_forgets_what_is_over_and_nothing_else(store: Arc<dyn Store>) {
     let ada = add_user(&store, 1, "ada@example.com").await;
     let short = Session { expires_at: UNTIL, ..session(10, &ada) };
@@ -253,8 +169,7 @@ pub async fn pruning_forgets_what_is_over_and_nothing_else(store: Arc<dyn Store>
     assert_eq!(store.session_by_id(short.id).await.unwrap(), None);
     let (kept, _) = store.session_by_id(long.id).await.unwrap().unwrap();
     assert_eq!(kept.revoked, Some(cause));
-    let (told, _) = store.revocations_since(FeedCursor::default()).await.unwrap();
-    assert_eq!(told, []);
+    assert_eq!(told(&store).await, []);
 }
 
 pub async fn pruning_takes_no_more_at_once_than_told(store: Arc<dyn Store>) {
@@ -270,12 +185,4 @@ pub async fn pruning_takes_no_more_at_once_than_told(store: Arc<dyn Store>) {
 
 fn ids(sessions: &[Session]) -> Vec<SessionId> {
     sessions.iter().map(|session| session.id).collect()
-}
-
-async fn revoke(store: &Arc<dyn Store>, number: u128) {
-    let mut work = begin(store).await;
-    let cause = RevocationCause::Revoked;
-    let id = session_id(number);
-    assert!(work.session_revoke(id, user_id(1), cause, NOW, UNTIL).await.unwrap());
-    work.commit().await.unwrap();
 }

@@ -1,14 +1,14 @@
 use std::sync::Arc;
 
 use doorward_domain::{
-    RoleName,
+    Generation, RoleName, UserStatus,
     ports::{Constraint, Store, StoreError},
 };
 use time::Duration;
 
 use super::samples::{
-    NOW, UNTIL, add_sessions, add_user, at_once, begin, email, hash, name, session_id, user,
-    user_id,
+    NOW, UNTIL, add_role, add_sessions, add_user, at_once, begin, email, hash, name, role_name,
+    session_id, told, user, user_id,
 };
 
 pub async fn a_user_is_read_back_as_written(store: Arc<dyn Store>) {
@@ -105,4 +105,109 @@ pub async fn a_deleted_user_leaves_nothing_behind(store: Arc<dyn Store>) {
     assert!(store.session_by_id(session_id(20)).await.unwrap().is_some());
     // The address is free again.
     add_user(&store, 3, "ada@example.com").await;
+}
+
+pub async fn a_user_with_an_unknown_role_is_not_added(store: Arc<dyn Store>) {
+    let mut ada = user(1, "ada@example.com");
+    ada.roles.push(role_name("zzz"));
+    let mut work = begin(&store).await;
+    let refusal = work.user_insert(&ada).await;
+    assert!(matches!(refusal, Err(StoreError::Conflict(Constraint::RoleUnknown))), "{refusal:?}");
+    // The unit of work is still usable.
+    work.user_insert(&user(2, "ada@example.com")).await.unwrap();
+    work.credential_insert(user_id(2), &hash("hash-0"), NOW).await.unwrap();
+    work.commit().await.unwrap();
+    assert_eq!(store.user_by_id(user_id(1)).await.unwrap(), None);
+    assert!(store.user_by_id(user_id(2)).await.unwrap().is_some());
+}
+
+pub async fn a_users_roles_are_replaced_exactly(store: Arc<dyn Store>) {
+    let before = add_user(&store, 1, "ada@example.com").await;
+    let other = add_user(&store, 2, "bob@example.com").await;
+    let support = add_role(&store, "support").await;
+    let later = NOW + Duration::hours(1);
+    let (user, admin) = (RoleName::user(), RoleName::admin());
+    for (given, expected) in [
+        (vec![user.clone(), support.clone(), user.clone()], vec![support.clone(), user.clone()]),
+        (vec![user.clone(), admin.clone()], vec![admin, user]),
+        (vec![], vec![]),
+        (vec![support.clone()], vec![support]),
+    ] {
+        let mut work = begin(&store).await;
+        let returned = work.user_set_roles(before.id, &given, later).await.unwrap();
+        work.commit().await.unwrap();
+        let read = store.user_by_id(before.id).await.unwrap().unwrap();
+        assert_eq!(returned.as_ref(), Some(&read));
+        let expected =
+            doorward_domain::User { roles: expected, updated_at: later, ..before.clone() };
+        assert_eq!(read, expected);
+    }
+    assert_eq!(store.user_by_id(other.id).await.unwrap(), Some(other));
+}
+
+pub async fn an_unknown_role_changes_nothing(store: Arc<dyn Store>) {
+    let ada = add_user(&store, 1, "ada@example.com").await;
+    let mut work = begin(&store).await;
+    let roles = [RoleName::user(), role_name("support")];
+    let refusal = work.user_set_roles(ada.id, &roles, NOW + Duration::HOUR).await;
+    assert!(matches!(refusal, Err(StoreError::Conflict(Constraint::RoleUnknown))), "{refusal:?}");
+    assert_eq!(work.user_lock(ada.id).await.unwrap(), Some(ada.clone()));
+    work.commit().await.unwrap();
+    assert_eq!(store.user_by_id(ada.id).await.unwrap(), Some(ada));
+    assert_eq!(told(&store).await, []);
+}
+
+pub async fn a_disabled_user_is_kept_out_until_active_again(store: Arc<dyn Store>) {
+    let ada = add_user(&store, 1, "ada@example.com").await;
+    add_sessions(&store, &ada, &[10]).await;
+    let later = NOW + Duration::HOUR;
+    for (status, comes_in) in [(UserStatus::Disabled, false), (UserStatus::Active, true)] {
+        let mut work = begin(&store).await;
+        let returned = work.user_set_status(ada.id, status, later).await.unwrap();
+        work.commit().await.unwrap();
+        let read = store.user_by_id(ada.id).await.unwrap().unwrap();
+        assert_eq!(returned.as_ref(), Some(&read));
+        let expected = doorward_domain::User { status, updated_at: later, ..ada.clone() };
+        assert_eq!(read, expected);
+
+        let mut work = begin(&store).await;
+        assert_eq!(work.user_signed_in(ada.id, later).await.unwrap(), comes_in);
+        let (id, expiry) = (session_id(10), NOW + Duration::days(30));
+        let rotated = work.session_rotate(id, Generation::FIRST, later, expiry).await;
+        assert_eq!(rotated.unwrap(), comes_in);
+    }
+}
+
+pub async fn active_administrators_are_counted(store: Arc<dyn Store>) {
+    for number in 1..=3 {
+        add_user(&store, number, &format!("ada{number}@example.com")).await;
+    }
+    let mut work = begin(&store).await;
+    assert_eq!(work.user_count_admins().await.unwrap(), 3);
+    work.user_set_roles(user_id(1), &[RoleName::user()], NOW).await.unwrap();
+    assert_eq!(work.user_count_admins().await.unwrap(), 2);
+    work.user_set_status(user_id(2), UserStatus::Disabled, NOW).await.unwrap();
+    assert_eq!(work.user_count_admins().await.unwrap(), 1);
+    drop(work);
+    assert_eq!(begin(&store).await.user_count_admins().await.unwrap(), 3);
+}
+
+pub async fn of_many_administrators_who_resign_one_stays(store: Arc<dyn Store>) {
+    for number in 0..16 {
+        add_user(&store, number, &format!("ada{number}@example.com")).await;
+    }
+    at_once(16, |number| {
+        let store = Arc::clone(&store);
+        async move {
+            let id = user_id(number as u128);
+            let mut work = begin(&store).await;
+            work.user_lock(id).await.unwrap().expect("the user is there");
+            if work.user_count_admins().await.unwrap() > 1 {
+                work.user_set_roles(id, &[RoleName::user()], NOW).await.unwrap();
+            }
+            work.commit().await.unwrap();
+        }
+    })
+    .await;
+    assert_eq!(begin(&store).await.user_count_admins().await.unwrap(), 1);
 }

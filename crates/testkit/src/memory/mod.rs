@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use doorward_domain::{
-    Credential, Email, Page, PageRequest, Revocation, SealedSigningKey, Session, SessionId,
-    Timestamp, User, UserId,
+    Credential, Email, Page, PageRequest, Role, SealedSigningKey, Session, SessionId, Timestamp,
+    User, UserId,
     ports::{
-        CredentialQueries, FeedCursor, RevocationFeed, SessionQueries, SigningKeyQueries, Store,
-        StoreError, UnitOfWork, UserQueries,
+        Change, ChangeFeed, CredentialQueries, FeedCursor, RoleQueries, SessionQueries,
+        SigningKeyQueries, Store, StoreError, UnitOfWork, UserQueries,
     },
 };
 use state::State;
@@ -29,7 +29,7 @@ pub struct MemoryStore {
 struct Shared {
     committed: Mutex<Arc<State>>,
     writer: Arc<tokio::sync::Mutex<()>>,
-    revoked: Notify,
+    changed: Notify,
 }
 
 impl Shared {
@@ -66,6 +66,13 @@ impl UserQueries for MemoryStore {
 
     async fn user_exists(&self) -> Result<bool, StoreError> {
         Ok(!self.shared.read().users.is_empty())
+    }
+}
+
+#[async_trait]
+impl RoleQueries for MemoryStore {
+    async fn roles(&self) -> Result<Vec<Role>, StoreError> {
+        Ok(self.shared.read().roles.values().cloned().collect())
     }
 }
 
@@ -125,18 +132,18 @@ impl SigningKeyQueries for MemoryStore {
 }
 
 #[async_trait]
-impl RevocationFeed for MemoryStore {
-    async fn revocations_since(
+impl ChangeFeed for MemoryStore {
+    async fn changes_since(
         &self,
         cursor: FeedCursor,
-    ) -> Result<(Vec<Revocation>, FeedCursor), StoreError> {
+    ) -> Result<(Vec<Change>, FeedCursor), StoreError> {
         let state = self.shared.read();
-        let news = state.revocations.iter().filter(|(seq, _)| *seq > cursor.0);
-        let revocations = news.map(|(_, revocation)| *revocation).collect();
-        Ok((revocations, FeedCursor(state.revocation_seq)))
+        let news = state.changes.iter().filter(|recorded| recorded.seq > cursor.0);
+        let changes = news.map(|recorded| recorded.change).collect();
+        Ok((changes, FeedCursor(state.change_seq)))
     }
 
-    async fn revocation_hint(&self) {
-        self.shared.revoked.notified().await;
+    async fn change_hint(&self) {
+        self.shared.changed.notified().await;
     }
 }

@@ -1,23 +1,63 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_domain::{
-    Credential, Email, Revocation, SealedSigningKey, Session, SessionId, Timestamp, User, UserId,
-    session::RevocationCause,
+    Credential, Email, Revocation, Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp,
+    User, UserId, ports::Change, role::RoleDescription, session::RevocationCause,
 };
 
 /// Everything the store holds.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct State {
+    pub roles: BTreeMap<RoleName, Role>,
     pub users: BTreeMap<UserId, User>,
     pub credentials: BTreeMap<UserId, Credential>,
     pub sessions: BTreeMap<SessionId, Session>,
     /// In the order in which they were recorded.
-    pub revocations: Vec<(i64, Revocation)>,
-    pub revocation_seq: i64,
+    pub changes: Vec<Recorded>,
+    pub change_seq: i64,
     pub signing_keys: BTreeMap<i64, SealedSigningKey>,
 }
 
+/// A change as it is kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Recorded {
+    pub seq: i64,
+    pub change: Change,
+    pub until: Timestamp,
+}
+
+/// What is there at first: the built-in roles.
+impl Default for State {
+    fn default() -> Self {
+        let built_in =
+            [(RoleName::admin(), "Everything"), (RoleName::user(), "Everybody who signed up")];
+        let role = |(name, description): (RoleName, &str)| {
+            let description = RoleDescription::parse(description)
+                .expect("a built-in role's description is valid");
+            (name.clone(), Role { name, description, permissions: BTreeSet::new() })
+        };
+        Self {
+            roles: built_in.map(role).into(),
+            users: BTreeMap::new(),
+            credentials: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            changes: Vec::new(),
+            change_seq: 0,
+            signing_keys: BTreeMap::new(),
+        }
+    }
+}
+
 impl State {
+    pub fn record(&mut self, change: Change, until: Timestamp) {
+        self.change_seq += 1;
+        self.changes.push(Recorded { seq: self.change_seq, change, until });
+    }
+
+    pub fn has_roles(&self, names: &[RoleName]) -> bool {
+        names.iter().all(|name| self.roles.contains_key(name))
+    }
+
     pub fn with_credential(&self, user: &User) -> Option<(User, Credential)> {
         Some((user.clone(), self.credentials.get(&user.id)?.clone()))
     }
@@ -27,9 +67,7 @@ impl State {
             if let Some(session) = self.sessions.get_mut(id) {
                 session.revoked = Some(cause);
             }
-            self.revocation_seq += 1;
-            let revocation = Revocation { session_id: *id, until };
-            self.revocations.push((self.revocation_seq, revocation));
+            self.record(Change::Revoked(Revocation { session_id: *id, until }), until);
         }
     }
 
@@ -38,6 +76,9 @@ impl State {
         for user in self.users.values() {
             if !self.credentials.contains_key(&user.id) {
                 found.push(format!("user {} has no credential", user.id));
+            }
+            if !self.has_roles(&user.roles) {
+                found.push(format!("user {} has a role that does not exist", user.id));
             }
             let email = Email::parse(user.email.as_given());
             if email.as_ref().map(Email::canonical) != Ok(user.email.canonical()) {

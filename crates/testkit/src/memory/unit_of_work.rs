@@ -1,12 +1,12 @@
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use doorward_domain::{
-    Credential, DisplayName, PasswordHash, SealedSigningKey, Session, SessionId, Timestamp, User,
-    UserId, UserStatus,
+    Credential, DisplayName, PasswordHash, Role, RoleName, SealedSigningKey, Session, SessionId,
+    Timestamp, User, UserId, UserStatus,
     ports::{
-        Constraint, CredentialRepository, SessionRepository, SigningKeyRepository, StoreError,
-        UnitOfWork, UserRepository,
+        CHANGE_KEPT_FOR, Change, Constraint, CredentialRepository, RoleRepository,
+        SessionRepository, SigningKeyRepository, StoreError, UnitOfWork, UserRepository,
     },
     session::{Generation, RevocationCause},
 };
@@ -18,27 +18,42 @@ use super::{Shared, state::State};
 /// A copy of the state, and the turn to write it back.
 pub(super) struct MemoryUnitOfWork {
     state: State,
-    revoked: bool,
     shared: Arc<Shared>,
     _turn: OwnedMutexGuard<()>,
 }
 
 impl MemoryUnitOfWork {
     pub fn new(shared: Arc<Shared>, turn: OwnedMutexGuard<()>) -> Self {
-        Self { state: State::clone(&shared.read()), revoked: false, shared, _turn: turn }
+        Self { state: State::clone(&shared.read()), shared, _turn: turn }
     }
 
     fn credential(&mut self, user_id: UserId, version: i64) -> Option<&mut Credential> {
         self.state.credentials.get_mut(&user_id).filter(|c| c.version == version)
+    }
+
+    /// Changes what others keep in memory of a user, if there is such a user, and records that.
+    fn change_user(
+        &mut self,
+        id: UserId,
+        now: Timestamp,
+        change: impl FnOnce(&mut User),
+    ) -> Option<User> {
+        let user = self.state.users.get_mut(&id)?;
+        change(user);
+        user.updated_at = now;
+        let user = user.clone();
+        self.state.record(Change::User(id), now + CHANGE_KEPT_FOR);
+        Some(user)
     }
 }
 
 #[async_trait]
 impl UnitOfWork for MemoryUnitOfWork {
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        let changed = self.state.change_seq > self.shared.read().change_seq;
         self.shared.replace(self.state);
-        if self.revoked {
-            self.shared.revoked.notify_waiters();
+        if changed {
+            self.shared.changed.notify_waiters();
         }
         Ok(())
     }
@@ -51,6 +66,9 @@ impl UserRepository for MemoryUnitOfWork {
     }
 
     async fn user_insert(&mut self, user: &User) -> Result<(), StoreError> {
+        if !self.state.has_roles(&user.roles) {
+            return Err(StoreError::Conflict(Constraint::RoleUnknown));
+        }
         if self.state.users.values().any(|other| other.email == user.email) {
             return Err(StoreError::Conflict(Constraint::UserEmail));
         }
@@ -70,6 +88,35 @@ impl UserRepository for MemoryUnitOfWork {
         Ok(Some(user.clone()))
     }
 
+    async fn user_set_status(
+        &mut self,
+        id: UserId,
+        status: UserStatus,
+        now: Timestamp,
+    ) -> Result<Option<User>, StoreError> {
+        Ok(self.change_user(id, now, |user| user.status = status))
+    }
+
+    async fn user_set_roles(
+        &mut self,
+        id: UserId,
+        roles: &[RoleName],
+        now: Timestamp,
+    ) -> Result<Option<User>, StoreError> {
+        if !self.state.has_roles(roles) {
+            return Err(StoreError::Conflict(Constraint::RoleUnknown));
+        }
+        let roles: BTreeSet<RoleName> = roles.iter().cloned().collect();
+        Ok(self.change_user(id, now, |user| user.roles = roles.into_iter().collect()))
+    }
+
+    async fn user_count_admins(&mut self) -> Result<u64, StoreError> {
+        let admins = self.state.users.values().filter(|user| {
+            user.status == UserStatus::Active && user.roles.contains(&RoleName::admin())
+        });
+        Ok(admins.count() as u64)
+    }
+
     async fn user_signed_in(&mut self, id: UserId, now: Timestamp) -> Result<bool, StoreError> {
         let user = self.state.users.get_mut(&id).filter(|u| u.status == UserStatus::Active);
         Ok(user.is_some_and(|user| {
@@ -82,6 +129,26 @@ impl UserRepository for MemoryUnitOfWork {
         self.state.credentials.remove(&id);
         self.state.sessions.retain(|_, session| session.user_id != id);
         Ok(self.state.users.remove(&id).is_some())
+    }
+}
+
+#[async_trait]
+impl RoleRepository for MemoryUnitOfWork {
+    async fn role_put(&mut self, role: &Role, now: Timestamp) -> Result<bool, StoreError> {
+        let before = self.state.roles.insert(role.name.clone(), role.clone());
+        self.state.record(Change::Roles, now + CHANGE_KEPT_FOR);
+        Ok(before.is_none())
+    }
+
+    async fn role_delete(&mut self, name: &RoleName, now: Timestamp) -> Result<bool, StoreError> {
+        if self.state.roles.remove(name).is_none() {
+            return Ok(false);
+        }
+        for user in self.state.users.values_mut() {
+            user.roles.retain(|role| role != name);
+        }
+        self.state.record(Change::Roles, now + CHANGE_KEPT_FOR);
+        Ok(true)
     }
 }
 
@@ -177,7 +244,6 @@ impl SessionRepository for MemoryUnitOfWork {
             return Ok(false);
         }
         self.state.revoke(&[id], cause, until);
-        self.revoked = true;
         Ok(true)
     }
 
@@ -197,19 +263,18 @@ impl SessionRepository for MemoryUnitOfWork {
             .map(|s| s.id)
             .collect();
         self.state.revoke(&ids, cause, until);
-        self.revoked |= !ids.is_empty();
         Ok(ids)
     }
 
     async fn sessions_prune(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        let count = |state: &State| state.sessions.len() + state.revocations.len();
+        let count = |state: &State| state.sessions.len() + state.changes.len();
         let before = count(&self.state);
         let mut left = limit;
         let mut goes = |over: bool| over && left.checked_sub(1).map(|rest| left = rest).is_some();
         self.state.sessions.retain(|_, session| !goes(session.expires_at <= now));
         let mut left = limit;
         let mut goes = |over: bool| over && left.checked_sub(1).map(|rest| left = rest).is_some();
-        self.state.revocations.retain(|(_, revocation)| !goes(revocation.until <= now));
+        self.state.changes.retain(|recorded| !goes(recorded.until <= now));
         Ok((before - count(&self.state)) as u64)
     }
 }

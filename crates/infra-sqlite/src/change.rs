@@ -1,11 +1,11 @@
-//! The feed of revocations.
+//! The feed of changes.
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use doorward_domain::{
-    Revocation, SessionId,
-    ports::{FeedCursor, RevocationFeed, StoreError},
+    Revocation, SessionId, UserId,
+    ports::{Change, ChangeFeed, FeedCursor, StoreError},
 };
 use sqlx::{ConnectOptions, SqliteConnection, sqlite::SqliteConnectOptions};
 use tokio::{
@@ -20,16 +20,30 @@ use crate::{error::store_error, pool::SqliteStore, timestamp::from_micros};
 /// How often the file is watched for the writes of other processes.
 const WATCH_PERIOD: Duration = Duration::from_millis(250);
 
+/// Puts the columns of a row together.
+fn change(kind: &str, subject: Option<Uuid>, until: i64) -> Result<Change, StoreError> {
+    const WHAT: &str = "change";
+    match (kind, subject) {
+        ("session", Some(id)) => Ok(Change::Revoked(Revocation {
+            session_id: SessionId::from_uuid(id),
+            until: from_micros(until, WHAT)?,
+        })),
+        ("user", Some(id)) => Ok(Change::User(UserId::from_uuid(id))),
+        ("roles", None) => Ok(Change::Roles),
+        _ => Err(StoreError::Corrupt { what: WHAT }),
+    }
+}
+
 #[async_trait]
-impl RevocationFeed for SqliteStore {
-    async fn revocations_since(
+impl ChangeFeed for SqliteStore {
+    async fn changes_since(
         &self,
         cursor: FeedCursor,
-    ) -> Result<(Vec<Revocation>, FeedCursor), StoreError> {
+    ) -> Result<(Vec<Change>, FeedCursor), StoreError> {
         let rows = sqlx::query!(
             r#"
-            SELECT seq, session_id AS "session_id: Uuid", until
-            FROM revocations
+            SELECT seq, kind, subject AS "subject: Uuid", until
+            FROM changes
             WHERE seq > ?1
             ORDER BY seq
             "#,
@@ -39,46 +53,43 @@ impl RevocationFeed for SqliteStore {
         .await
         .map_err(store_error)?;
         let next = rows.last().map_or(cursor, |row| FeedCursor(row.seq));
-        let revocations = rows
+        let changes = rows
             .into_iter()
-            .map(|row| {
-                let session_id = SessionId::from_uuid(row.session_id);
-                Ok(Revocation { session_id, until: from_micros(row.until, "revocation")? })
-            })
-            .collect::<Result<_, StoreError>>()?;
-        Ok((revocations, next))
+            .map(|row| change(&row.kind, row.subject, row.until))
+            .collect::<Result<_, _>>()?;
+        Ok((changes, next))
     }
 
-    async fn revocation_hint(&self) {
+    async fn change_hint(&self) {
         if let Some(options) = &self.watch {
             self.watcher.get_or_init(|| {
-                let watching = watch(options.clone(), Arc::clone(&self.revocations));
+                let watching = watch(options.clone(), Arc::clone(&self.changes));
                 AbortOnDropHandle::new(tokio::spawn(watching))
             });
         }
         // A notification that nobody waits for is kept for the next one who does, and one that a
         // dropped wait was given is passed on; so this may be dropped at any time.
-        self.revocations.notified().await;
+        self.changes.notified().await;
     }
 }
 
-/// Tells of each change that another connection made to the file, for the command line may write
+/// Tells of each write that another connection made to the file, for the command line may write
 /// beside a running server. The commits of this process are among them, which costs one read more.
-async fn watch(options: SqliteConnectOptions, revocations: Arc<Notify>) {
+async fn watch(options: SqliteConnectOptions, changes: Arc<Notify>) {
     let mut ticks = interval(WATCH_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut watched: Option<(SqliteConnection, i64)> = None;
     loop {
         ticks.tick().await;
         watched = match glance(watched, &options).await {
-            Ok((connection, version, changed)) => {
-                if changed {
-                    revocations.notify_one();
+            Ok((connection, version, written)) => {
+                if written {
+                    changes.notify_one();
                 }
                 Some((connection, version))
             }
             Err(error) => {
-                tracing::warn!(%error, "the database file cannot be watched for revocations");
+                tracing::warn!(%error, "the database file cannot be watched for changes");
                 None
             }
         };
@@ -86,7 +97,7 @@ async fn watch(options: SqliteConnectOptions, revocations: Arc<Notify>) {
 }
 
 /// Reads the number that changes with every commit of others. Numbers of different connections do
-/// not compare, so a fresh one counts as a change.
+/// not compare, so a fresh one counts as a write.
 async fn glance(
     watched: Option<(SqliteConnection, i64)>,
     options: &SqliteConnectOptions,

@@ -1,19 +1,27 @@
-//! Query parameters of lists.
+//! Lists, a page at a time: what is asked for in the query, and the page as it is answered.
 
 use std::borrow::Cow;
 
-use axum::{extract::FromRequestParts, http::request::Parts};
-use doorward_domain::{PageLimit, PageRequest, SessionId, page::PAGE_LIMIT_MAX};
+use axum::{
+    Json,
+    extract::FromRequestParts,
+    http::{HeaderValue, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use doorward_domain::{Page, PageLimit, PageRequest, page::PAGE_LIMIT_MAX};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
-    HttpState, cursor,
+    HttpState,
+    cursor::{self, Key},
     problem::{Code, FieldError, Problem},
 };
 
 /// Extracts `limit` and `after`. What is out of range is refused, never cut in silence.
-pub(crate) struct Paging(pub PageRequest<SessionId>);
+pub(crate) struct Paging<K>(pub PageRequest<K>);
 
-impl FromRequestParts<HttpState> for Paging {
+impl<K: Key> FromRequestParts<HttpState> for Paging<K> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &HttpState) -> Result<Self, Problem> {
@@ -59,4 +67,32 @@ impl FromRequestParts<HttpState> for Paging {
 
 fn form_pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     form_urlencoded::parse(query.as_bytes())
+}
+
+/// A page of a list.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PageView<T> {
+    items: Vec<T>,
+    /// Ask the next page with it; `null` on the last page.
+    #[schema(example = "AZt22qh7d0uAAAAAAAAAAg")]
+    next_cursor: Option<String>,
+}
+
+/// Answers with a page, and with where the next one is (RFC 8288).
+pub(crate) fn respond<Item, K: Key, View: Serialize>(
+    path: &str,
+    limit: PageLimit,
+    page: Page<Item, K>,
+    view: impl Fn(Item) -> View,
+) -> Response {
+    let next_cursor = page.next.as_ref().map(cursor::encode);
+    let link = next_cursor
+        .as_ref()
+        .map(|after| format!("<{path}?limit={}&after={after}>; rel=\"next\"", limit.get()));
+    let items = page.items.into_iter().map(view).collect();
+    let mut response = Json(PageView { items, next_cursor }).into_response();
+    if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    response
 }

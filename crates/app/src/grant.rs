@@ -1,0 +1,171 @@
+//! What people may do, known without asking the database at each request.
+
+use std::{
+    collections::HashMap,
+    marker::PhantomData,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use doorward_domain::{Permission, Role, RoleName, UserId, UserStatus, ports::StoreError};
+
+use crate::{Actor, Ctx, Failure};
+
+/// The roles of people who asked for something lately, and what the roles permit.
+///
+/// It is filled on demand and forgotten at each change that the store's feed tells of
+/// ([`catch_up`](crate::change::catch_up)).
+///
+/// **Invariant:** what was read before a change is never kept after it. A reader notes how many changes
+/// there were before it asks the store, and keeps the answer only if there were none since.
+#[derive(Debug, Default)]
+pub struct GrantCache(RwLock<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    changes: u64,
+    roles: Option<Arc<[Role]>>,
+    users: HashMap<UserId, Arc<[RoleName]>>,
+}
+
+/// What is known of one person at one moment.
+struct Glimpse {
+    changes: u64,
+    roles: Option<Arc<[Role]>>,
+    names: Option<Arc<[RoleName]>>,
+}
+
+/// More people than this are not kept in memory at once.
+const USERS_MAX: usize = 100_000;
+
+impl GrantCache {
+    /// Forgets what one person may do.
+    pub fn forget(&self, user: UserId) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.changes += 1;
+        known.users.remove(&user);
+    }
+
+    /// Forgets everything.
+    pub fn forget_all(&self) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *known = Known { changes: known.changes + 1, ..Known::default() };
+    }
+
+    fn look_up(&self, user: UserId) -> Glimpse {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Glimpse {
+            changes: known.changes,
+            roles: known.roles.clone(),
+            names: known.users.get(&user).cloned(),
+        }
+    }
+
+    fn keep(&self, changes: u64, user: UserId, roles: &Arc<[Role]>, names: &Arc<[RoleName]>) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.changes != changes {
+            return;
+        }
+        if known.users.len() >= USERS_MAX {
+            known.users.clear();
+        }
+        known.roles = Some(Arc::clone(roles));
+        known.users.insert(user, Arc::clone(names));
+    }
+}
+
+/// Why somebody is not let.
+#[derive(Debug, thiserror::Error)]
+pub enum PermitError {
+    #[error("this needs the permission {0}")]
+    Forbidden(Permission),
+    #[error(transparent)]
+    Failed(Failure),
+}
+
+/// Names a permission in a type, so that a use case can ask for it in its signature.
+pub trait Needed: Send + Sync + 'static {
+    const PERMISSION: Permission;
+}
+
+macro_rules! needed {
+    ($($name:ident = $permission:ident),+ $(,)?) => {$(
+        #[doc = concat!("See [`Permission::", stringify!($permission), "`].")]
+        #[derive(Debug, Clone, Copy)]
+        pub struct $name;
+
+        impl Needed for $name {
+            const PERMISSION: Permission = Permission::$permission;
+        }
+    )+};
+}
+
+needed! {
+    UsersRead = USERS_READ,
+    UsersWrite = USERS_WRITE,
+    SessionsWrite = SESSIONS_WRITE,
+    RolesRead = ROLES_READ,
+    RolesWrite = ROLES_WRITE,
+    KeysRotate = KEYS_ROTATE,
+}
+
+/// An actor who was found to have a permission. A use case that takes one cannot be called without the
+/// check, because only [`permit`] makes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Permitted<P> {
+    actor: Actor,
+    permission: PhantomData<P>,
+}
+
+impl<P> Permitted<P> {
+    #[must_use]
+    pub const fn actor(&self) -> &Actor {
+        &self.actor
+    }
+}
+
+/// Lets the actor go on if their present roles permit it, whatever the roles in their token say. It
+/// costs a read only when the roles of this person are not in memory.
+///
+/// # Errors
+/// [`PermitError::Forbidden`].
+pub async fn permit<P: Needed>(ctx: &Ctx, actor: Actor) -> Result<Permitted<P>, PermitError> {
+    let permission = P::PERMISSION;
+    let user = actor.user_id();
+    let Glimpse { changes, roles, names } = ctx.grants.look_up(user);
+    let (roles, names) = match (roles, names) {
+        (Some(roles), Some(names)) => (roles, names),
+        (roles, names) => {
+            let roles = match roles {
+                Some(roles) => roles,
+                None => ctx.store.roles().await?.into(),
+            };
+            let names = match names {
+                Some(names) => names,
+                None => present_roles(ctx, user).await?,
+            };
+            ctx.grants.keep(changes, user, &roles, &names);
+            (roles, names)
+        }
+    };
+    let permits = |name: &RoleName| {
+        roles.iter().any(|role: &Role| role.name == *name && role.permits(&permission))
+    };
+    if names.iter().any(permits) {
+        Ok(Permitted { actor, permission: PhantomData })
+    } else {
+        Err(PermitError::Forbidden(permission))
+    }
+}
+
+/// None at all for somebody who is gone or disabled.
+async fn present_roles(ctx: &Ctx, user: UserId) -> Result<Arc<[RoleName]>, StoreError> {
+    let user = ctx.store.user_by_id(user).await?;
+    let active = user.filter(|user| user.status == UserStatus::Active);
+    Ok(active.map(|user| user.roles).unwrap_or_default().into())
+}
+
+impl From<StoreError> for PermitError {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}

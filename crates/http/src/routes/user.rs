@@ -1,0 +1,244 @@
+//! Other people's accounts, for operators.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{FromRequestParts, Path, State},
+    http::{StatusCode, request::Parts},
+    response::Response,
+};
+use doorward_app::{
+    Policy,
+    grant::{RolesWrite, SessionsWrite, UsersRead, UsersWrite},
+    user::{self, UpdateUser},
+};
+use doorward_domain::{DisplayName, RoleName, SessionId, UserId, UserStatus};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{BASE, account::UserView, session::SessionView};
+use crate::{
+    HttpState,
+    bearer::Let,
+    detached::detached,
+    fields::{FieldFault, Fields},
+    listing::{self, PageView, Paging},
+    payload::{Payload, Read},
+    problem::{Code, Problem},
+};
+
+/// The tag of these operations in the document.
+const TAG: &str = "users";
+/// The most roles that one user can be given at once.
+const ROLES_MAX: usize = 50;
+
+/// The user that the path names. What is no id names nobody.
+pub(crate) struct Named(UserId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<Uuid>::from_request_parts(parts, state).await {
+            Ok(Path(id)) => Ok(Self(UserId::from_uuid(id))),
+            Err(_) => Err(Problem::new(Code::NotFound)),
+        }
+    }
+}
+
+/// Read a user.
+#[utoipa::path(
+    get, path = "/users/{id}", operation_id = "get_user", tag = TAG,
+    security(("bearer" = [])),
+    extensions(("x-permission" = json!("users:read"))),
+    params(("id" = Uuid, Path, description = "The user.")),
+    responses(
+        (status = 200, description = "The user as they are now.", body = UserView),
+        (status = 404, description = "`not_found`: there is no such user."),
+    ),
+)]
+pub(crate) async fn get(
+    State(http): State<HttpState>,
+    Let(by): Let<UsersRead>,
+    Named(id): Named,
+) -> Result<Json<UserView>, Problem> {
+    let found = user::get(&http.ctx, &by, id).await?;
+    Ok(Json(found.into()))
+}
+
+/// What to change of a user; what is absent stays.
+#[derive(ToSchema)]
+#[schema(as = UpdateUser)]
+pub(crate) struct UpdateUserBody {
+    /// 1 to 100 printable characters.
+    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 100, example = "Ada King")]
+    name: Option<DisplayName>,
+    /// Disabling ends all sessions of the user.
+    #[schema(value_type = Option<String>, nullable = false, pattern = "^(active|disabled)$", example = "disabled")]
+    status: Option<UserStatus>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("must be active or disabled")]
+struct StatusFault;
+
+impl FieldFault for StatusFault {
+    fn code(&self) -> &'static str {
+        "unknown_value"
+    }
+}
+
+impl Read for UpdateUserBody {
+    fn read(fields: &mut Fields, _: &Policy) -> Option<Self> {
+        let status = |word: &str| UserStatus::from_word(word).ok_or(StatusFault);
+        Some(Self {
+            name: fields.optional("name", DisplayName::parse),
+            status: fields.optional("status", status),
+        })
+    }
+}
+
+/// Change, disable or enable a user.
+#[utoipa::path(
+    patch, path = "/users/{id}", operation_id = "update_user", tag = TAG,
+    security(("bearer" = [])),
+    extensions(("x-permission" = json!("users:write"))),
+    params(("id" = Uuid, Path, description = "The user.")),
+    request_body = UpdateUserBody,
+    responses(
+        (status = 200, description = "The user as they are now.", body = UserView),
+        (status = 404, description = "`not_found`: there is no such user."),
+        (status = 409, description = "`last_admin`: it would leave no active administrator."),
+    ),
+)]
+pub(crate) async fn update(
+    State(http): State<HttpState>,
+    Let(by): Let<UsersWrite>,
+    Named(id): Named,
+    Payload(body): Payload<UpdateUserBody>,
+) -> Result<Json<UserView>, Problem> {
+    let ctx = Arc::clone(&http.ctx);
+    let command = UpdateUser { name: body.name, status: body.status };
+    let changed = detached(async move { user::update(&ctx, &by, id, command).await }).await?;
+    Ok(Json(changed.into()))
+}
+
+/// Delete a user.
+///
+/// Everything that belongs to the user is deleted, and all their sessions end.
+#[utoipa::path(
+    delete, path = "/users/{id}", operation_id = "delete_user", tag = TAG,
+    security(("bearer" = [])),
+    extensions(("x-permission" = json!("users:write"))),
+    params(("id" = Uuid, Path, description = "The user.")),
+    responses(
+        (status = 204, description = "The user is gone."),
+        (status = 404, description = "`not_found`: there is no such user."),
+        (status = 409, description = "`last_admin`: it would leave no active administrator."),
+    ),
+)]
+pub(crate) async fn delete(
+    State(http): State<HttpState>,
+    Let(by): Let<UsersWrite>,
+    Named(id): Named,
+) -> Result<StatusCode, Problem> {
+    let ctx = Arc::clone(&http.ctx);
+    detached(async move { user::delete(&ctx, &by, id).await }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The roles that a user shall have.
+#[derive(ToSchema)]
+#[schema(as = SetRoles)]
+pub(crate) struct SetRolesBody {
+    /// All of them; those that are missing here are taken away.
+    #[schema(value_type = Vec<String>, max_items = 50, example = json!(["support", "user"]))]
+    roles: Vec<RoleName>,
+}
+
+impl Read for SetRolesBody {
+    fn read(fields: &mut Fields, _: &Policy) -> Option<Self> {
+        Some(Self { roles: fields.list("roles", ROLES_MAX, RoleName::parse)? })
+    }
+}
+
+/// Set the roles of a user.
+///
+/// Doorward itself goes by the new roles at once; they reach access tokens at the next refresh.
+/// Whoever may do this can give themselves every role, so it is as much as being administrator.
+#[utoipa::path(
+    put, path = "/users/{id}/roles", operation_id = "set_user_roles", tag = TAG,
+    security(("bearer" = [])),
+    extensions(("x-permission" = json!("roles:write"))),
+    params(("id" = Uuid, Path, description = "The user.")),
+    request_body = SetRolesBody,
+    responses(
+        (status = 200, description = "The user as they are now.", body = UserView),
+        (status = 404, description = "`not_found`: there is no such user."),
+        (status = 409, description = "`last_admin`: it would leave no active administrator."),
+    ),
+)]
+pub(crate) async fn set_roles(
+    State(http): State<HttpState>,
+    Let(by): Let<RolesWrite>,
+    Named(id): Named,
+    Payload(body): Payload<SetRolesBody>,
+) -> Result<Json<UserView>, Problem> {
+    let ctx = Arc::clone(&http.ctx);
+    let changed =
+        detached(async move { user::set_roles(&ctx, &by, id, &body.roles).await }).await?;
+    Ok(Json(changed.into()))
+}
+
+/// List the sessions of a user.
+///
+/// Those that are live, newest first.
+#[utoipa::path(
+    get, path = "/users/{id}/sessions", operation_id = "list_user_sessions", tag = TAG,
+    security(("bearer" = [])),
+    extensions(("x-permission" = json!("users:read"))),
+    params(
+        ("id" = Uuid, Path, description = "The user."),
+        ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "Sessions on a page; 50 unless told."),
+        ("after" = Option<String>, Query, description = "`next_cursor` of the page before."),
+    ),
+    responses(
+        (status = 200, description = "A page of sessions.", body = inline(PageView<SessionView>),
+         headers(("Link" = String, description = "`rel=\"next\"`: the next page, if there is one."))),
+        (status = 404, description = "`not_found`: there is no such user."),
+        (status = 422, description = "`validation_failed`: a parameter is out of range."),
+    ),
+)]
+pub(crate) async fn sessions(
+    State(http): State<HttpState>,
+    Let(by): Let<UsersRead>,
+    Named(id): Named,
+    Paging(page): Paging<SessionId>,
+) -> Result<Response, Problem> {
+    let found = user::sessions(&http.ctx, &by, id, page).await?;
+    let path = format!("{BASE}/users/{id}/sessions");
+    let view = |session| SessionView::new(session, by.actor().session_id());
+    Ok(listing::respond(&path, page.limit, found, view))
+}
+
+/// End all sessions of a user.
+#[utoipa::path(
+    delete, path = "/users/{id}/sessions", operation_id = "revoke_user_sessions", tag = TAG,
+    security(("bearer" = [])),
+    extensions(("x-permission" = json!("sessions:write"))),
+    params(("id" = Uuid, Path, description = "The user.")),
+    responses(
+        (status = 204, description = "The user is signed out everywhere."),
+        (status = 404, description = "`not_found`: there is no such user."),
+    ),
+)]
+pub(crate) async fn revoke_sessions(
+    State(http): State<HttpState>,
+    Let(by): Let<SessionsWrite>,
+    Named(id): Named,
+) -> Result<StatusCode, Problem> {
+    let ctx = Arc::clone(&http.ctx);
+    detached(async move { user::revoke_sessions(&ctx, &by, id).await }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
