@@ -31,6 +31,17 @@ impl Key for RoleName {
     }
 }
 
+/// The generation of a signing key.
+impl Key for i64 {
+    fn octets(&self) -> Vec<u8> {
+        self.to_be_bytes().to_vec()
+    }
+
+    fn from_octets(octets: &[u8]) -> Option<Self> {
+        octets.try_into().ok().map(Self::from_be_bytes)
+    }
+}
+
 pub(crate) fn encode(key: &impl Key) -> String {
     URL_SAFE_NO_PAD.encode(key.octets())
 }

@@ -44,7 +44,7 @@ pub fn document(public_url: &str) -> OpenApi {
             ("users", "Other people's accounts, for operators."),
             ("roles", "Roles and what they permit, for operators."),
             ("sessions", "One's own sessions, one for each sign-in on a device."),
-            ("keys", "The public keys that access tokens are checked with."),
+            ("keys", "The public keys that access tokens are checked with, and their rotation."),
             ("health", "Signs of life, for load balancers and people."),
         ]
         .map(|(name, text)| TagBuilder::new().name(name).description(Some(text)).build())

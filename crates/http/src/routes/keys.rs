@@ -1,16 +1,34 @@
-//! The public keys that anybody may check access tokens with.
+//! The public keys that anybody may check access tokens with, and the signing keys behind them.
+
+use std::sync::Arc;
 
 use axum::{
     Json,
     extract::State,
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::Response,
 };
-use doorward_app::signing_key;
-use doorward_domain::{PublicKey, signing_key::PublicKeyParameters};
+use doorward_app::{
+    grant::KeysRotate,
+    signing_key::{self, ListedKey},
+};
+use doorward_domain::{Page, PublicKey, signing_key::PublicKeyParameters};
 use serde::Serialize;
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::{HttpState, lifecycle::Stage, problem::Problem};
+use super::BASE;
+use crate::{
+    HttpState,
+    bearer::Let,
+    detached::detached,
+    lifecycle::Stage,
+    listing::{self, PageView, Paging},
+    problem::Problem,
+};
+
+/// The tag of these operations in the document.
+const TAG: &str = "keys";
 
 /// A JWK Set (RFC 7517 §5).
 #[derive(Serialize, ToSchema)]
@@ -72,7 +90,7 @@ impl From<PublicKey> for JwkView {
 /// With them anybody can check access tokens without asking Doorward. A key is listed here for longer
 /// than the answer may be cached before it signs.
 #[utoipa::path(
-    get, path = "/.well-known/jwks.json", operation_id = "get_public_keys", tag = "keys",
+    get, path = "/.well-known/jwks.json", operation_id = "get_public_keys", tag = TAG,
     responses((status = 200, description = "The keys.", body = JwkSetView)),
 )]
 pub(crate) async fn jwks(
@@ -87,4 +105,97 @@ pub(crate) async fn jwks(
     let caching = HeaderValue::try_from(format!("public, max-age={max_age}"));
     let caching = caching.unwrap_or(HeaderValue::from_static("no-cache"));
     Ok(([(header::CACHE_CONTROL, caching)], Json(JwkSetView { keys })))
+}
+/// A signing key as an operator sees it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SigningKey)]
+pub(crate) struct SigningKeyView {
+    /// The JWK thumbprint (RFC 7638).
+    #[schema(example = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k")]
+    kid: String,
+    /// Numbers the keys of an installation from 1.
+    #[schema(example = 2)]
+    generation: i64,
+    #[schema(example = "EdDSA")]
+    algorithm: &'static str,
+    /// `published`: signs soon; `active`: signs; `retiring`: its last tokens are still accepted.
+    #[schema(example = "active", pattern = "^(published|active|retiring)$")]
+    state: &'static str,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    /// When it begins to sign, or began to.
+    #[serde(with = "time::serde::rfc3339")]
+    activates_at: OffsetDateTime,
+    /// When it ceases to sign; `null` as long as there is no newer key.
+    #[serde(with = "time::serde::rfc3339::option")]
+    signs_until: Option<OffsetDateTime>,
+    /// When it is forgotten; `null` as long as there is no newer key.
+    #[serde(with = "time::serde::rfc3339::option")]
+    retires_at: Option<OffsetDateTime>,
+}
+
+impl From<ListedKey> for SigningKeyView {
+    fn from(key: ListedKey) -> Self {
+        Self {
+            kid: key.kid,
+            generation: key.generation,
+            algorithm: key.algorithm.as_str(),
+            state: key.state.as_str(),
+            created_at: key.created_at,
+            activates_at: key.activates_at,
+            signs_until: key.signs_until,
+            retires_at: key.retires_at,
+        }
+    }
+}
+
+/// List the signing keys.
+///
+/// Oldest first, without those that are retired.
+#[utoipa::path(
+    get, path = "/signing-keys", operation_id = "list_signing_keys", tag = TAG,
+    security(("bearer" = [])),
+    extensions(("x-permission" = json!("keys:rotate"))),
+    params(
+        ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "Keys on a page; 50 unless told."),
+        ("after" = Option<String>, Query, description = "`next_cursor` of the page before."),
+    ),
+    responses(
+        (status = 200, description = "A page of keys.", body = inline(PageView<SigningKeyView>),
+         headers(("Link" = String, description = "`rel=\"next\"`: the next page, if there is one."))),
+        (status = 422, description = "`validation_failed`: a parameter is out of range."),
+    ),
+)]
+pub(crate) async fn list(
+    State(http): State<HttpState>,
+    Let(_by): Let<KeysRotate>,
+    Paging(page): Paging<i64>,
+) -> Result<Response, Problem> {
+    let keys = signing_key::list(&http.ctx).await?;
+    let follows = |key: &ListedKey| page.after.is_none_or(|after| key.generation > after);
+    let rows = keys.into_iter().filter(follows).take(usize::from(page.limit.get()) + 1).collect();
+    let found = Page::from_surplus(rows, page.limit, |key: &ListedKey| key.generation);
+    let path = format!("{BASE}/signing-keys");
+    Ok(listing::respond(&path, page.limit, found, SigningKeyView::from))
+}
+
+/// Rotate the signing key.
+///
+/// Makes the next key, or names the one that is about to sign already. It is published at once and
+/// signs when nobody can hold a copy of the public keys without it any more; the present one stays
+/// until its last token has expired. Nobody is signed out.
+#[utoipa::path(
+    post, path = "/signing-keys/rotate", operation_id = "rotate_signing_key", tag = TAG,
+    security(("bearer" = [])),
+    extensions(("x-permission" = json!("keys:rotate"))),
+    responses((status = 202, description = "The key that signs next.", body = SigningKeyView)),
+)]
+pub(crate) async fn rotate(
+    State(http): State<HttpState>,
+    Let(by): Let<KeysRotate>,
+) -> Result<(StatusCode, Json<SigningKeyView>), Problem> {
+    let ctx = Arc::clone(&http.ctx);
+    let rotation = detached(async move { signing_key::rotate(&ctx).await }).await?;
+    tracing::info!(kid = rotation.key.kid, by = %by.actor().user_id(), "signing key rotated");
+    Ok((StatusCode::ACCEPTED, Json(rotation.key.into())))
 }

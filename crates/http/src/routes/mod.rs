@@ -69,6 +69,8 @@ pub(crate) fn documented() -> OpenApiRouter<HttpState> {
         .routes(routes!(user::get, user::update, user::delete))
         .routes(routes!(user::set_roles))
         .routes(routes!(user::sessions, user::revoke_sessions))
+        .routes(routes!(keys::list))
+        .routes(routes!(keys::rotate))
         .routes(routes!(role::list))
         .routes(routes!(role::put, role::delete));
     OpenApiRouter::new().nest(BASE, api).routes(routes!(keys::jwks)).merge(health_routes())

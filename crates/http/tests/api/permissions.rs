@@ -251,6 +251,28 @@ async fn bad_input_is_told_precisely() {
 }
 
 #[tokio::test]
+async fn a_rotated_key_is_published_before_it_signs_and_rotating_twice_makes_one() {
+    let api = Api::new().await;
+    let admin = api.admin().await;
+    let path = "/api/v1/signing-keys/rotate";
+    let first = api.call(Method::POST, path, Some(&admin), None).await;
+    assert_eq!(first.status, StatusCode::ACCEPTED, "{first:?}");
+    assert_eq!(first.json()["state"], "published");
+    assert_eq!(first.json()["generation"], 2);
+    let again = api.call(Method::POST, path, Some(&admin), None).await;
+    assert_eq!((again.status, again.json()), (StatusCode::ACCEPTED, first.json()));
+    let list = api.get("/api/v1/signing-keys?limit=1", Some(&admin)).await.json();
+    assert_eq!(list["items"][0]["state"], "active");
+    assert_eq!(list["items"][0]["signs_until"], first.json()["activates_at"]);
+    let after = text(&list["next_cursor"]);
+    let list = api.get(&format!("/api/v1/signing-keys?after={after}"), Some(&admin)).await.json();
+    assert_eq!(list["items"][0]["kid"], first.json()["kid"]);
+    assert_eq!(list["next_cursor"], Value::Null);
+    let published = api.get("/.well-known/jwks.json", None).await.json();
+    assert_eq!(published["keys"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn roles_are_listed_a_page_at_a_time() {
     let api = Api::new().await;
     let admin = api.admin().await;
