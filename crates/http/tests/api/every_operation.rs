@@ -3,12 +3,15 @@
 
 use axum::{
     body::Body,
-    http::{Method, Request, StatusCode, header},
+    http::{Request, StatusCode, header},
 };
 use doorward_http::document;
 use serde_json::Value;
 
-use super::support::{Api, PUBLIC_URL};
+use super::{
+    operation::{Operation, operations},
+    support::{Api, PUBLIC_URL},
+};
 
 /// The operations that need no token, and why.
 const PUBLIC: &[(&str, &str)] = &[
@@ -20,39 +23,6 @@ const PUBLIC: &[(&str, &str)] = &[
     ("get_liveness", "load balancers have no account"),
     ("get_readiness", "load balancers have no account"),
 ];
-
-#[derive(Debug)]
-struct Operation {
-    id: String,
-    method: Method,
-    path: String,
-    secured: bool,
-    has_body: bool,
-    statuses: Vec<String>,
-}
-
-fn operations() -> Vec<Operation> {
-    let document: Value = serde_json::to_value(document(PUBLIC_URL)).unwrap();
-    let mut found = Vec::new();
-    for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, operation) in item.as_object().unwrap() {
-            let Ok(method) = method.to_uppercase().parse::<Method>() else { continue };
-            let responses = operation["responses"].as_object().unwrap();
-            found.push(Operation {
-                id: operation["operationId"].as_str().expect("an operationId").to_owned(),
-                method,
-                path: path
-                    .replace("{id}", "019b76da-a87b-774b-8000-00000000ffff")
-                    .replace("{name}", "nobodys-role"),
-                secured: operation.get("security").is_some(),
-                has_body: operation.get("requestBody").is_some(),
-                statuses: responses.keys().cloned().collect(),
-            });
-        }
-    }
-    assert!(found.len() >= 15, "the document lists the operations");
-    found
-}
 
 fn request(operation: &Operation) -> axum::http::request::Builder {
     Request::builder().method(operation.method.clone()).uri(&operation.path)

@@ -6,6 +6,7 @@ mod every_operation;
 mod headers;
 mod journey;
 mod limits;
+mod operation;
 mod permissions;
 mod problems;
 mod support;
