@@ -8,6 +8,7 @@
 //! argument.
 
 pub mod access;
+mod case_folding;
 pub mod credential;
 pub mod display_name;
 pub mod email;
@@ -22,6 +23,7 @@ pub mod role;
 pub mod session;
 pub mod signing_key;
 pub mod user;
+pub mod user_list;
 
 pub use access::AccessClaims;
 pub use credential::{Credential, PasswordHash};
@@ -36,6 +38,7 @@ pub use role::{Role, RoleName};
 pub use session::{Device, Generation, Revocation, Session};
 pub use signing_key::{PublicKey, SealedSigningKey, SigningAlgorithm};
 pub use user::{User, UserStatus};
+pub use user_list::{SearchPrefix, UserFilter, UserKey};
 
 /// A moment in UTC, in whole microseconds: the finest that both databases keep, so that what was
 /// written and what is read back are equal.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use doorward_domain::{
     Credential, Email, Page, PageRequest, Role, SealedSigningKey, Session, SessionId, Timestamp,
-    User, UserId,
+    User, UserFilter, UserId, UserKey,
     ports::{
         Change, ChangeFeed, CredentialQueries, FeedCursor, RoleQueries, SessionQueries,
         SigningKeyQueries, Store, StoreError, UnitOfWork, UserQueries,
@@ -66,6 +66,34 @@ impl UserQueries for MemoryStore {
 
     async fn user_exists(&self) -> Result<bool, StoreError> {
         Ok(!self.shared.read().users.is_empty())
+    }
+
+    async fn users(
+        &self,
+        filter: &UserFilter,
+        page: &PageRequest<UserKey>,
+    ) -> Result<Page<User, UserKey>, StoreError> {
+        let state = self.shared.read();
+        let after = page.after.as_ref().filter(|after| filter.knows(after));
+        let mut users: Vec<&User> = state
+            .users
+            .values()
+            .filter(|user| filter.fits(user))
+            .filter(|user| after.is_none_or(|after| filter.key_of(user) > *after))
+            .collect();
+        users.sort_by_key(|user| filter.key_of(user));
+        let rows = users.into_iter().take(usize::from(page.limit.get()) + 1).cloned().collect();
+        Ok(Page::from_surplus(rows, page.limit, |user| filter.key_of(user)))
+    }
+
+    async fn users_by_id(
+        &self,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Vec<User>, StoreError> {
+        let state = self.shared.read();
+        let users = state.users.values().filter(|user| after.is_none_or(|after| user.id > after));
+        Ok(users.take(limit as usize).cloned().collect())
     }
 }
 
