@@ -1,5 +1,5 @@
-//! Reading the members of a request body into domain values, and collecting everything that is wrong
-//! with them before answering.
+//! Reading the members of a request body, or the parameters of a query, into domain values, and
+//! collecting everything that is wrong with them before answering.
 
 use std::fmt::Display;
 
@@ -9,6 +9,7 @@ use doorward_domain::{
     password::PasswordError,
     permission::PermissionError,
     role::{RoleDescriptionError, RoleNameError},
+    user_list::SearchPrefixError,
 };
 use serde_json::{Map, Value};
 
@@ -67,6 +68,16 @@ impl FieldFault for PermissionError {
     }
 }
 
+impl FieldFault for SearchPrefixError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooLong => "too_long",
+            Self::Unprintable => "invalid_character",
+        }
+    }
+}
+
 impl FieldFault for RoleDescriptionError {
     fn code(&self) -> &'static str {
         match self {
@@ -85,6 +96,17 @@ pub(crate) struct Fields {
 impl Fields {
     pub fn new(members: Map<String, Value>) -> Self {
         Self { members, faults: Vec::new() }
+    }
+
+    /// The parameters of a query, each of which may be there once.
+    pub fn from_query(query: &str) -> Self {
+        let mut fields = Self::new(Map::new());
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if fields.members.insert(name.to_string(), value.into()).is_some() {
+                fields.fault::<()>(&name, "repeated", "is given more than once");
+            }
+        }
+        fields
     }
 
     /// Reads a string member that must be there. `None` means that a fault was noted.

@@ -16,6 +16,7 @@
 mod access_token;
 mod ambient;
 mod argon2_hasher;
+mod content_digest;
 mod hashing_pool;
 mod key_derivation;
 mod keyring;
@@ -30,4 +31,5 @@ pub use ambient::{SystemClock, SystemEntropy};
 /// 19456 KiB, 2 passes, 1 lane.
 pub use argon2::Params as HashParameters;
 pub use argon2_hasher::{Argon2Hasher, HasherSettings};
+pub use content_digest::content_digest;
 pub use token_service::{TokenService, TokenSettings};

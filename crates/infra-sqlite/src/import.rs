@@ -98,6 +98,11 @@ fn hex(id: Uuid) -> String {
     id.simple().to_string()
 }
 
+/// Ids as one parameter: a JSON array of hexadecimal digits, to be read with `unhex`.
+pub(crate) fn id_list(ids: impl Iterator<Item = Uuid>) -> String {
+    parameter(ids.map(|id| hex(id).into()))
+}
+
 /// Adds those whose id and address are free, and says whom.
 async fn insert_users(
     connection: &mut SqliteConnection,
@@ -178,12 +183,12 @@ async fn known(
     connection: &mut SqliteConnection,
     ids: impl Iterator<Item = &Uuid>,
 ) -> Result<HashSet<Uuid>, StoreError> {
-    let rows = parameter(ids.map(|id| hex(*id).into()));
+    let ids = id_list(ids.copied());
     let known = sqlx::query_scalar!(
         r#"
         SELECT id AS "id: Uuid" FROM users WHERE id IN (SELECT unhex(value) FROM json_each(?1))
         "#,
-        rows,
+        ids,
     )
     .fetch_all(connection)
     .await

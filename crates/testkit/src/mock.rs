@@ -95,6 +95,7 @@ mock! {
     impl CredentialQueries for Store {
         async fn credential_by_email(&self, email: &Email) -> Result<Option<(User, Credential)>, StoreError>;
         async fn credential_by_user(&self, user_id: UserId) -> Result<Option<(User, Credential)>, StoreError>;
+        async fn credentials_by_users(&self, user_ids: &[UserId]) -> Result<Vec<Credential>, StoreError>;
     }
     #[async_trait]
     impl SessionQueries for Store {

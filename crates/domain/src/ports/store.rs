@@ -226,6 +226,12 @@ pub trait CredentialQueries: Send + Sync {
         &self,
         user_id: UserId,
     ) -> Result<Option<(User, Credential)>, StoreError>;
+
+    /// The credentials of those among these users who have one, in any order.
+    async fn credentials_by_users(
+        &self,
+        user_ids: &[UserId],
+    ) -> Result<Vec<Credential>, StoreError>;
 }
 
 /// Writes credentials.

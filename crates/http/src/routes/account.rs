@@ -32,10 +32,10 @@ use crate::{
 /// The tag of these operations in the document.
 const TAG: &str = "account";
 
-/// A person with an account.
+/// A person with an account, as the API shows them.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = User)]
-pub(crate) struct UserView {
+pub struct UserView {
     #[schema(example = "019b76da-a87b-774b-8000-000000000001")]
     id: Uuid,
     /// As its owner wrote it.

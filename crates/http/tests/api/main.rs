@@ -10,3 +10,4 @@ mod operation;
 mod permissions;
 mod problems;
 mod support;
+mod users;

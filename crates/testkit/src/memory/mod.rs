@@ -122,6 +122,14 @@ impl CredentialQueries for MemoryStore {
         let state = self.shared.read();
         Ok(state.users.get(&user_id).and_then(|user| state.with_credential(user)))
     }
+
+    async fn credentials_by_users(
+        &self,
+        user_ids: &[UserId],
+    ) -> Result<Vec<Credential>, StoreError> {
+        let state = self.shared.read();
+        Ok(user_ids.iter().filter_map(|id| state.credentials.get(id)).cloned().collect())
+    }
 }
 
 #[async_trait]
