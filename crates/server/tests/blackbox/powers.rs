@@ -64,7 +64,8 @@ async fn moment(acknowledged: &mut Acknowledged) -> Instant {
 /// What a token opens.
 #[derive(Clone, Copy, Debug)]
 enum Door {
-    Account,
+    /// The one that looks at nothing but the token: one's own account is also read.
+    Sessions,
     Users,
     Roles,
 }
@@ -83,7 +84,7 @@ struct Arena {
 impl Arena {
     async fn open(door: Door, api: &Api, id: &str, token: &str) -> u16 {
         let answer = match door {
-            Door::Account => api.me(token).await,
+            Door::Sessions => api.sessions(token).await,
             Door::Users => api.user(token, id).await,
             Door::Roles => api.roles(token).await,
         };
@@ -233,7 +234,7 @@ impl Subject {
             }
         };
         let access = &tokens.access;
-        let heeded = arena.heeded(Door::Account, id, access, [200, 401], acknowledged.clone());
+        let heeded = arena.heeded(Door::Sessions, id, access, [200, 401], acknowledged.clone());
         tokio::join!(refused, heeded);
     }
 
@@ -287,7 +288,7 @@ impl Subject {
         self.tokens = Tokens::of(&api.sign_in(&self.person).await.expect(200));
         for api in &self.arena.apis {
             for tokens in &ended {
-                api.me(&tokens.access).await.expect_problem(401, "invalid_token");
+                api.sessions(&tokens.access).await.expect_problem(401, "invalid_token");
                 assert_eq!(api.refresh(&tokens.refresh).await.status, 401);
             }
             api.me(&self.tokens.access).await.expect(200);
