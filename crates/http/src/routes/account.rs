@@ -118,6 +118,7 @@ impl Read for RegisterBody {
     responses(
         (status = 201, description = "The account was made.", body = UserView,
          headers(("Location" = String, description = "Where the account is."))),
+        (status = 202, description = "Instead of 201 and 409, where the operator set `signup.conceal_existing`: the account was made, or there was one with this address already."),
         (status = 409, description = "`email_taken`: there is an account with this address already."),
     ),
 )]
@@ -128,6 +129,12 @@ pub(crate) async fn register(
     let RegisterBody { email, password, name } = body;
     let ctx = Arc::clone(&http.ctx);
     let command = Register { email, password, name };
+    if ctx.policy.conceal_existing {
+        let pause = tokio::time::sleep;
+        detached(async move { account::register_concealed(&ctx, command, pause).await }).await?;
+        // Without a body: whatever it said would be the same for everybody.
+        return Ok(StatusCode::ACCEPTED.into_response());
+    }
     let user = detached(async move { account::register(&ctx, command).await }).await?;
     let location = format!("{BASE}/users/{}", user.id);
     let mut response = (StatusCode::CREATED, Json(UserView::from(user))).into_response();

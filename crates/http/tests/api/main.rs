@@ -1,6 +1,7 @@
 //! The API as its clients see it: the real router, in process, over each store.
 
 mod bad_input;
+mod concealment;
 mod documents;
 mod every_operation;
 mod headers;
