@@ -248,7 +248,7 @@ async fn what_is_not_there_is_not_found_and_unknown_roles_are_told() {
     let missing = role::delete(&world.ctx, &roles, &name("unheard-of")).await;
     assert!(matches!(missing, Err(RoleError::NotFound)));
     let list = permitted::<RolesRead>(&world, root).await;
-    let page = role::list(&world.ctx, &list, PageRequest::default()).await.unwrap();
+    let page = role::list(&world.ctx, &list, &PageRequest::default()).await.unwrap();
     let names: Vec<_> = page.items.iter().map(|role| role.name.as_str()).collect();
     assert_eq!(names, ["admin", "user"]);
 }
