@@ -49,7 +49,7 @@ impl FieldFault for PasswordError {
         match self {
             Self::Empty => "empty",
             Self::TooShort { .. } => "too_short",
-            Self::TooLong => "too_long",
+            Self::TooLong { .. } => "too_long",
             Self::Nul => "invalid_character",
             Self::Guessable { .. } => "too_guessable",
         }

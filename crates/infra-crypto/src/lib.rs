@@ -5,7 +5,8 @@
 //!
 //! - [`SystemClock`] and [`SystemEntropy`] are the only places where the time and randomness of the
 //!   machine enter.
-//! - [`Argon2Hasher`] hashes passwords with Argon2id (RFC 9106), a bounded number at a time.
+//! - [`Argon2Hasher`] hashes passwords with Argon2id (RFC 9106), a bounded number at a time, and
+//!   checks them against the hashes of other systems too.
 //! - [`TokenService`] makes and checks access tokens (JWTs by RFC 9068) and refresh tokens, and keeps
 //!   the signing keys encrypted.
 //!
@@ -15,8 +16,10 @@
 
 mod access_token;
 mod ambient;
+mod argon2_hash;
 mod argon2_hasher;
 mod content_digest;
+mod foreign_hash;
 mod hashing_pool;
 mod key_derivation;
 mod keyring;

@@ -5,9 +5,9 @@
 
 use async_trait::async_trait;
 use doorward_domain::{
-    AccessClaims, Credential, DisplayName, Email, KeyPlan, Page, PageRequest, Password,
-    PasswordHash, PublicKey, Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp, User,
-    UserFilter, UserId, UserKey, UserStatus,
+    AccessClaims, Credential, DisplayName, Email, ForeignHashError, KeyPlan, Page, PageRequest,
+    Password, PasswordHash, PublicKey, Role, RoleName, SealedSigningKey, Session, SessionId,
+    Timestamp, User, UserFilter, UserId, UserKey, UserStatus,
     ports::{
         Change, ChangeFeed, Clock, CredentialQueries, CredentialRepository, Entropy, FeedCursor,
         HashError, ImportDigest, ImportRepository, Imported, ImportedUser, KeyError,
@@ -39,6 +39,7 @@ mock! {
     pub PasswordHasher {
         pub fn hash(&self, password: &Password) -> Result<PasswordHash, HashError>;
         pub fn verify(&self, password: &Password, hash: Option<PasswordHash>) -> Result<Verdict, HashError>;
+        pub fn adopt(&self, foreign: &str) -> Result<PasswordHash, ForeignHashError>;
     }
 }
 
@@ -55,6 +56,10 @@ impl PasswordHasher for MockPasswordHasher {
         hash: Option<&PasswordHash>,
     ) -> Result<Verdict, HashError> {
         Self::verify(self, password, hash.cloned())
+    }
+
+    fn adopt(&self, foreign: &str) -> Result<PasswordHash, ForeignHashError> {
+        Self::adopt(self, foreign)
     }
 }
 

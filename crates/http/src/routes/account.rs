@@ -196,7 +196,7 @@ pub(crate) async fn update_profile(
 #[schema(as = DeleteAccount)]
 pub(crate) struct DeleteBody {
     /// The present password.
-    #[schema(value_type = String, format = "password", min_length = 1, max_length = 256, example = "correct horse battery staple")]
+    #[schema(value_type = String, format = "password", min_length = 1, max_length = 4096, example = "correct horse battery staple")]
     password: Password,
 }
 
@@ -234,7 +234,7 @@ pub(crate) async fn delete(
 #[derive(ToSchema)]
 #[schema(as = ChangePassword)]
 pub(crate) struct ChangePasswordBody {
-    #[schema(value_type = String, format = "password", min_length = 1, max_length = 256, example = "correct horse battery staple")]
+    #[schema(value_type = String, format = "password", min_length = 1, max_length = 4096, example = "correct horse battery staple")]
     current_password: Password,
     /// The rules of signing up.
     #[schema(value_type = String, format = "password", min_length = 8, max_length = 256, example = "four other words in a row")]

@@ -1,5 +1,6 @@
 //! The API as its clients see it: the real router, in process, over each store.
 
+mod adopted_hash;
 mod bad_input;
 mod concealment;
 mod documents;

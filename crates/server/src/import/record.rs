@@ -73,7 +73,7 @@ impl Reader {
         let roles = faults.roles(record.roles);
         let password_hash =
             faults.optional("password_hash", record.password_hash.as_deref(), |text| {
-                Ok::<_, String>(doorward_domain::PasswordHash::from_phc(text.to_owned()))
+                self.hasher.adopt(text)
             });
         let created_at = created_at.unwrap_or(self.now);
         let updated_at = updated_at.unwrap_or(created_at);
