@@ -50,7 +50,7 @@ fn ada() -> (User, Credential) {
     let now = datetime!(2026-01-01 00:00:00 UTC);
     let id = UserId::new(now, &CountingEntropy::default());
     let Register { email, name, .. } = sign_up();
-    let hash = PasswordHash::from_phc(format!("plain:{PASSWORD}"));
+    let hash = PasswordHash::from_text(format!("plain:{PASSWORD}"));
     (
         User::new(id, email, name, vec![RoleName::user()], now),
         Credential { user_id: id, hash, version: 0 },
@@ -108,7 +108,7 @@ async fn plain_hasher() {
     let hasher = PlainHasher::default();
     let password = Password::parse("secret").unwrap();
     let hash = hasher.hash(&password).await.unwrap();
-    assert_eq!(hash.as_phc(), "plain:secret");
+    assert_eq!(hash.as_str(), "plain:secret");
     let outdated = PlainHasher::outdated_hash("secret");
     for (stored, verdict) in [
         (Some(&hash), Verdict::Match { outdated: false }),
@@ -363,7 +363,7 @@ async fn mocks_in_sequence() {
         .expect_hash()
         .times(1)
         .in_sequence(&mut outside)
-        .returning(|_| Ok(PasswordHash::from_phc("renewed".to_owned())));
+        .returning(|_| Ok(PasswordHash::from_text("renewed".to_owned())));
     work.expect_user_signed_in()
         .withf(move |user_id, _| *user_id == id)
         .times(1)
@@ -375,7 +375,7 @@ async fn mocks_in_sequence() {
         .in_sequence(&mut inside)
         .returning(|_, _| Ok(true));
     work.expect_credential_rehash()
-        .withf(|_, version, hash, _| (*version, hash.as_phc()) == (0, "renewed"))
+        .withf(|_, version, hash, _| (*version, hash.as_str()) == (0, "renewed"))
         .times(1)
         .in_sequence(&mut inside)
         .returning(|_, _, _, _| Ok(()));

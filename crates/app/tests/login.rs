@@ -102,7 +102,7 @@ async fn an_unknown_address_and_a_wrong_password_cannot_be_told_apart() {
 #[tokio::test]
 async fn that_an_account_is_disabled_is_told_only_after_the_right_password() {
     let world = World::default();
-    let hash = PasswordHash::from_phc(format!("plain:{PASSWORD}"));
+    let hash = PasswordHash::from_text(format!("plain:{PASSWORD}"));
     let user = account_with(&world, "ada@example.com", UserStatus::Disabled, &hash).await;
 
     let wrong = session::login(&world.ctx, login("ada@example.com", "not the right one")).await;
@@ -132,7 +132,7 @@ async fn a_password_that_is_changed_between_the_check_and_the_write_is_refused()
     let world = World::default();
     let user = world.registered("ada@example.com").await;
     let refusal = login_while(&world, async |work| {
-        let hash = PasswordHash::from_phc("plain:changed meanwhile".to_owned());
+        let hash = PasswordHash::from_text("plain:changed meanwhile".to_owned());
         assert!(work.credential_replace(user.id, 0, &hash, user.created_at).await.unwrap());
     })
     .await;
@@ -146,7 +146,7 @@ async fn a_hash_is_not_renewed_over_a_password_that_is_changed_meanwhile() {
     let world = World::default();
     let outdated = PlainHasher::outdated_hash(PASSWORD);
     let user = account_with(&world, "ada@example.com", UserStatus::Active, &outdated).await;
-    let changed = PasswordHash::from_phc("plain:changed meanwhile".to_owned());
+    let changed = PasswordHash::from_text("plain:changed meanwhile".to_owned());
     let refusal = login_while(&world, async |work| {
         assert!(work.credential_replace(user.id, 0, &changed, user.created_at).await.unwrap());
     })
@@ -163,7 +163,7 @@ async fn an_account_that_is_disabled_between_the_check_and_the_write_is_refused(
     let world = World::default();
     let user = world.registered("ada@example.com").await;
     let refusal = login_while(&world, async |work| {
-        let hash = PasswordHash::from_phc(format!("plain:{PASSWORD}"));
+        let hash = PasswordHash::from_text(format!("plain:{PASSWORD}"));
         let disabled = User { status: UserStatus::Disabled, ..user.clone() };
         work.user_delete(user.id).await.unwrap();
         work.user_insert(&disabled).await.unwrap();
@@ -180,7 +180,7 @@ async fn that_an_account_is_disabled_is_not_told_after_a_password_that_is_change
     let world = World::default();
     let user = world.registered("ada@example.com").await;
     let refusal = login_while(&world, async |work| {
-        let hash = PasswordHash::from_phc("plain:changed meanwhile".to_owned());
+        let hash = PasswordHash::from_text("plain:changed meanwhile".to_owned());
         let disabled = User { status: UserStatus::Disabled, ..user.clone() };
         work.user_delete(user.id).await.unwrap();
         work.user_insert(&disabled).await.unwrap();
@@ -215,7 +215,7 @@ async fn an_outdated_hash_is_renewed_and_the_version_kept() {
 
     session::login(&world.ctx, login("ada@example.com", PASSWORD)).await.unwrap();
     let (_, credential) = world.ctx.store.credential_by_user(user.id).await.unwrap().unwrap();
-    assert_eq!(credential.hash.as_phc(), format!("plain:{PASSWORD}"));
+    assert_eq!(credential.hash.as_str(), format!("plain:{PASSWORD}"));
     assert_eq!(credential.version, 0, "it is still the same password");
     assert_eq!(world.hasher.calls(), 2, "one check, one new hash");
 

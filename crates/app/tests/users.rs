@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use doorward_app::{
     account::{self, DeleteError},
-    bootstrap, change,
+    change,
     grant::{
         self, GrantCache, PermitError, Permitted, RolesRead, RolesWrite, SessionsWrite, UsersRead,
         UsersWrite,
@@ -14,8 +14,8 @@ use doorward_app::{
     user::{self, UpdateUser, UserError},
 };
 use doorward_domain::{
-    Device, DisplayName, Email, PageRequest, Password, Permission, Role, RoleName, User, UserId,
-    UserStatus, ports::FeedCursor, role::RoleDescription,
+    Device, Email, PageRequest, Password, Permission, Role, RoleName, User, UserId, UserStatus,
+    ports::FeedCursor, role::RoleDescription,
 };
 use doorward_testkit::{PASSWORD, World, mock::MockStore};
 use secrecy::ExposeSecret;
@@ -32,17 +32,6 @@ fn role(role: &str, permissions: &[Permission]) -> Role {
     }
 }
 
-/// Makes an administrator and signs them in.
-async fn admin(world: &World, email: &str) -> doorward_app::Actor {
-    let command = account::Register {
-        email: Email::parse(email).unwrap(),
-        password: Password::parse(PASSWORD).unwrap(),
-        name: DisplayName::parse("Admin").unwrap(),
-    };
-    bootstrap::create_admin(&world.ctx, command).await.unwrap();
-    world.signed_in(email).await.1
-}
-
 async fn permitted<P: grant::Needed>(world: &World, actor: doorward_app::Actor) -> Permitted<P> {
     grant::permit(&world.ctx, actor).await.expect("the actor is permitted")
 }
@@ -50,7 +39,7 @@ async fn permitted<P: grant::Needed>(world: &World, actor: doorward_app::Actor) 
 #[tokio::test]
 async fn a_permission_is_had_by_role_and_only_by_role() {
     let world = World::default();
-    let root = admin(&world, "root@example.com").await;
+    let root = world.admin("root@example.com").await;
     let ada = world.registered("ada@example.com").await;
     let (_, actor) = world.signed_in("ada@example.com").await;
     let refused = grant::permit::<UsersRead>(&world.ctx, actor).await;
@@ -79,7 +68,7 @@ async fn a_permission_is_had_by_role_and_only_by_role() {
 #[tokio::test]
 async fn another_instance_forgets_what_it_knew_when_it_hears_of_the_change() {
     let world = World::default();
-    let root = admin(&world, "root@example.com").await;
+    let root = world.admin("root@example.com").await;
     let ada = world.registered("ada@example.com").await;
     let (_, actor) = world.signed_in("ada@example.com").await;
     let by = permitted::<RolesWrite>(&world, root).await;
@@ -99,7 +88,7 @@ async fn another_instance_forgets_what_it_knew_when_it_hears_of_the_change() {
 #[tokio::test]
 async fn what_was_read_while_a_change_came_in_is_not_kept() {
     let world = World::default();
-    let root = admin(&world, "root@example.com").await;
+    let root = world.admin("root@example.com").await;
     let present = world.ctx.store.user_by_id(root.user_id()).await.unwrap().unwrap();
     let changes: [fn(&GrantCache, UserId); 2] =
         [|grants, user| grants.forget(user), |grants, _| grants.forget_all()];
@@ -128,7 +117,7 @@ async fn what_was_read_while_a_change_came_in_is_not_kept() {
 #[tokio::test]
 async fn an_instance_that_lost_touch_trusts_nothing_it_knew() {
     let world = World::default();
-    let root = admin(&world, "root@example.com").await;
+    let root = world.admin("root@example.com").await;
     let ada = world.registered("ada@example.com").await;
     let (_, actor) = world.signed_in("ada@example.com").await;
     let by = permitted::<RolesWrite>(&world, root).await;
@@ -144,7 +133,7 @@ async fn an_instance_that_lost_touch_trusts_nothing_it_knew() {
 #[tokio::test]
 async fn disabling_ends_every_way_in_and_enabling_opens_the_door_again() {
     let world = World::default();
-    let root = admin(&world, "root@example.com").await;
+    let root = world.admin("root@example.com").await;
     let ada = world.registered("ada@example.com").await;
     let (tokens, actor) = world.signed_in("ada@example.com").await;
     let by = permitted::<UsersWrite>(&world, root).await;
@@ -169,7 +158,7 @@ async fn disabling_ends_every_way_in_and_enabling_opens_the_door_again() {
 #[tokio::test]
 async fn the_last_administrator_cannot_be_lost() {
     let world = World::default();
-    let root = admin(&world, "root@example.com").await;
+    let root = world.admin("root@example.com").await;
     let id = root.user_id();
     let users = permitted::<UsersWrite>(&world, root).await;
     let roles = permitted::<RolesWrite>(&world, root).await;
@@ -187,7 +176,7 @@ async fn the_last_administrator_cannot_be_lost() {
     assert!(matches!(outcome, Err(DeleteError::LastAdmin)), "{outcome:?}");
 
     // A disabled administrator does not count.
-    let second = admin(&world, "second@example.com").await;
+    let second = world.admin("second@example.com").await;
     user::update(&world.ctx, &users, second.user_id(), disable).await.unwrap();
     let outcome = user::delete(&world.ctx, &users, id).await;
     assert!(matches!(outcome, Err(UserError::LastAdmin)), "{outcome:?}");
@@ -199,8 +188,8 @@ async fn the_last_administrator_cannot_be_lost() {
 #[tokio::test]
 async fn of_twenty_demotions_at_once_one_administrator_is_left() {
     let world = World::default();
-    let root = admin(&world, "root@example.com").await;
-    let second = admin(&world, "second@example.com").await;
+    let root = world.admin("root@example.com").await;
+    let second = world.admin("second@example.com").await;
     let by = permitted::<RolesWrite>(&world, root).await;
     let demotions: Vec<_> = (0..20)
         .map(|number| {
@@ -226,7 +215,7 @@ async fn of_twenty_demotions_at_once_one_administrator_is_left() {
 #[tokio::test]
 async fn what_is_not_there_is_not_found_and_unknown_roles_are_told() {
     let world = World::default();
-    let root = admin(&world, "root@example.com").await;
+    let root = world.admin("root@example.com").await;
     let ada = world.registered("ada@example.com").await;
     let nobody = doorward_domain::UserId::from_uuid(uuid::Uuid::nil());
     let read = permitted::<UsersRead>(&world, root).await;
@@ -256,7 +245,7 @@ async fn what_is_not_there_is_not_found_and_unknown_roles_are_told() {
 #[tokio::test]
 async fn ending_all_sessions_of_a_user_leaves_others_alone() {
     let world = World::default();
-    let root = admin(&world, "root@example.com").await;
+    let root = world.admin("root@example.com").await;
     let ada = world.registered("ada@example.com").await;
     let (_, first) = world.signed_in("ada@example.com").await;
     let (_, second) = world.signed_in("ada@example.com").await;

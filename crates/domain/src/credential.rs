@@ -24,12 +24,12 @@ pub struct PasswordHash(String);
 impl PasswordHash {
     /// Takes the text that was stored; the hasher that reads it reports one that it cannot use.
     #[must_use]
-    pub fn from_phc(text: String) -> Self {
+    pub fn from_text(text: String) -> Self {
         Self(text)
     }
 
     #[must_use]
-    pub fn as_phc(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -77,7 +77,7 @@ impl Argon2Hash {
             salt: Some(Salt::new(salt).map_err(failed)?),
             hash: Some(Output::new(output).map_err(failed)?),
         };
-        Ok(PasswordHash::from_phc(phc.to_string()))
+        Ok(PasswordHash::from_text(phc.to_string()))
     }
 
     /// How many blocks of memory [`matches`](Self::matches) needs.

@@ -21,7 +21,7 @@ impl StoredHash {
     /// # Errors
     /// [`HashError::Unusable`] when the text is no hash, or asks for too much.
     pub(crate) fn read(hash: &PasswordHash, current: &Params) -> Result<Self, HashError> {
-        let text = hash.as_phc();
+        let text = hash.as_str();
         match text.strip_prefix(FOREIGN) {
             Some(foreign) => ForeignHash::read(foreign, current).map(Self::Foreign),
             None => Argon2Hash::read(text, current).map(Self::Own),
@@ -29,13 +29,15 @@ impl StoredHash {
         .map_err(|error| HashError::Unusable(format!("it {error}")))
     }
 
-    /// Makes what is stored of another system's hash.
+    /// Makes what is stored of another system's hash; that system may be another Doorward, which
+    /// exports what it stores.
     ///
     /// # Errors
     /// When it could not be read back.
     pub(crate) fn adopt(foreign: &str, current: &Params) -> Result<PasswordHash, ForeignHashError> {
+        let foreign = foreign.strip_prefix(FOREIGN).unwrap_or(foreign);
         ForeignHash::read(foreign, current)?;
-        Ok(PasswordHash::from_phc(format!("{FOREIGN}{foreign}")))
+        Ok(PasswordHash::from_text(format!("{FOREIGN}{foreign}")))
     }
 
     /// How many blocks of memory [`matches`](Self::matches) needs.

@@ -32,7 +32,7 @@ impl TryFrom<Row> for (User, Credential) {
     fn try_from(row: Row) -> Result<Self, StoreError> {
         let credential = Credential {
             user_id: UserId::from_uuid(row.id),
-            hash: PasswordHash::from_phc(row.password_hash),
+            hash: PasswordHash::from_text(row.password_hash),
             version: row.version,
         };
         let user = User::try_from(UserRow {
@@ -116,7 +116,7 @@ impl CredentialQueries for PostgresStore {
             .into_iter()
             .map(|row| Credential {
                 user_id: UserId::from_uuid(row.user_id),
-                hash: PasswordHash::from_phc(row.password_hash),
+                hash: PasswordHash::from_text(row.password_hash),
                 version: row.version,
             })
             .collect())
@@ -136,7 +136,7 @@ impl CredentialRepository for PostgresUnitOfWork {
                 "INSERT INTO credentials (user_id, password_hash, version, updated_at)
                  VALUES ($1, $2, 0, $3)",
                 user_id.as_uuid(),
-                hash.as_phc(),
+                hash.as_str(),
                 now,
             )
             .execute(connection)
@@ -184,7 +184,7 @@ impl CredentialRepository for PostgresUnitOfWork {
                      WHERE user_id = $1 AND version = $2",
                     user_id.as_uuid(),
                     expected_version,
-                    hash.as_phc(),
+                    hash.as_str(),
                     now,
                 )
                 .execute(connection)
@@ -208,7 +208,7 @@ impl CredentialRepository for PostgresUnitOfWork {
                  WHERE user_id = $1 AND version = $2",
                 user_id.as_uuid(),
                 expected_version,
-                hash.as_phc(),
+                hash.as_str(),
                 now,
             )
             .execute(connection)

@@ -107,7 +107,7 @@ async fn insert(
     let logged_in: Vec<Option<Timestamp>> =
         users.iter().map(|new| new.user.last_login_at).collect();
     let hashes: Vec<Option<&str>> =
-        users.iter().map(|new| new.password_hash.as_ref().map(PasswordHash::as_phc)).collect();
+        users.iter().map(|new| new.password_hash.as_ref().map(PasswordHash::as_str)).collect();
     let (holders, held): (Vec<Uuid>, Vec<&str>) = users
         .iter()
         .flat_map(|new| new.user.roles.iter().map(|role| (new.user.id.as_uuid(), role.as_str())))

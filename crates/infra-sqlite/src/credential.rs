@@ -33,7 +33,7 @@ impl TryFrom<Row> for (User, Credential) {
     fn try_from(row: Row) -> Result<Self, StoreError> {
         let credential = Credential {
             user_id: UserId::from_uuid(row.id),
-            hash: PasswordHash::from_phc(row.password_hash),
+            hash: PasswordHash::from_text(row.password_hash),
             version: row.version,
         };
         let user = User::try_from(UserRow {
@@ -112,7 +112,7 @@ impl CredentialQueries for SqliteStore {
             .into_iter()
             .map(|row| Credential {
                 user_id: UserId::from_uuid(row.user_id),
-                hash: PasswordHash::from_phc(row.password_hash),
+                hash: PasswordHash::from_text(row.password_hash),
                 version: row.version,
             })
             .collect())
@@ -127,7 +127,7 @@ impl CredentialRepository for SqliteUnitOfWork {
         hash: &PasswordHash,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (user_id, hash, now) = (user_id.as_uuid(), hash.as_phc(), to_micros(now));
+        let (user_id, hash, now) = (user_id.as_uuid(), hash.as_str(), to_micros(now));
         sqlx::query!(
             "INSERT INTO credentials (user_id, password_hash, version, updated_at)
              VALUES (?1, ?2, 0, ?3)",
@@ -168,7 +168,7 @@ impl CredentialRepository for SqliteUnitOfWork {
         hash: &PasswordHash,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let (user_id, hash, now) = (user_id.as_uuid(), hash.as_phc(), to_micros(now));
+        let (user_id, hash, now) = (user_id.as_uuid(), hash.as_str(), to_micros(now));
         let replaced = sqlx::query!(
             "UPDATE credentials SET password_hash = ?3, version = version + 1, updated_at = ?4
              WHERE user_id = ?1 AND version = ?2",
@@ -190,7 +190,7 @@ impl CredentialRepository for SqliteUnitOfWork {
         hash: &PasswordHash,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (user_id, hash, now) = (user_id.as_uuid(), hash.as_phc(), to_micros(now));
+        let (user_id, hash, now) = (user_id.as_uuid(), hash.as_str(), to_micros(now));
         sqlx::query!(
             "UPDATE credentials SET password_hash = ?3, updated_at = ?4
              WHERE user_id = ?1 AND version = ?2",

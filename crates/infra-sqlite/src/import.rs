@@ -164,7 +164,7 @@ async fn insert_credentials(
     users: impl Iterator<Item = &ImportedUser>,
 ) -> Result<(), StoreError> {
     let rows = parameter(users.filter_map(|ImportedUser { user, password_hash }| {
-        let hash = password_hash.as_ref().map(PasswordHash::as_phc)?;
+        let hash = password_hash.as_ref().map(PasswordHash::as_str)?;
         Some(json!([hex(user.id.as_uuid()), hash, to_micros(user.updated_at)]))
     }));
     sqlx::query!(

@@ -26,4 +26,4 @@ mod user;
 mod user_list;
 
 pub use migrate::MigrateError;
-pub use pool::{SqlitePath, SqliteSettings, SqliteStore};
+pub use pool::{SqlitePath, SqliteSettings, SqliteStore, Workload};

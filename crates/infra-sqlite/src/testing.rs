@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use tempfile::TempDir;
 
-use crate::{SqlitePath, SqliteSettings, SqliteStore};
+use crate::{SqlitePath, SqliteSettings, SqliteStore, Workload};
 
 /// A migrated database in a file of its own, which is deleted with this value.
 #[derive(Debug)]
@@ -36,6 +36,7 @@ impl TestDatabase {
             max_connections: 4,
             acquire_timeout: Duration::from_secs(10),
             busy_timeout: Duration::from_secs(5),
+            workload: Workload::Serving,
         };
         SqliteStore::open(settings).await.expect("the test's database can be opened")
     }

@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use doorward_app::{Ctx, account::Register, bootstrap};
 use doorward_domain::{DisplayName, Email, Password};
+use doorward_infra_sqlite::Workload;
 
 use crate::{
     output::print,
@@ -36,11 +37,12 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> 
 /// Does something with the database of the installation, beside running servers.
 pub(crate) fn on_database<T>(
     settings: &Settings,
+    workload: Workload,
     work: impl AsyncFnOnce(Arc<Ctx>) -> Result<T>,
 ) -> Result<T> {
     let _log = telemetry::start(&settings.log)?;
     block_on(async {
-        let database = Database::open(&settings.database).await?;
+        let database = Database::open(&settings.database, workload).await?;
         database.prepare(settings.database.migrate_on_start).await?;
         let ctx = wiring::context(settings, &database)?;
         let done = work(Arc::new(ctx)).await;
@@ -52,7 +54,7 @@ pub(crate) fn on_database<T>(
 pub(crate) fn migrate(settings: &Settings) -> Result<()> {
     let _log = telemetry::start(&settings.log)?;
     block_on(async {
-        let database = Database::open(&settings.database).await?;
+        let database = Database::open(&settings.database, Workload::Serving).await?;
         let applied = database.migrate().await?;
         database.close().await;
         match applied.as_slice() {
@@ -77,8 +79,9 @@ pub(crate) fn create_admin(settings: &Settings, email: &str, name: &str) -> Resu
             }
         };
     let command = Register { email, password, name };
-    let user =
-        on_database(settings, async |ctx| Ok(bootstrap::create_admin(&ctx, command).await?))?;
+    let user = on_database(settings, Workload::Serving, async |ctx| {
+        Ok(bootstrap::create_admin(&ctx, command).await?)
+    })?;
     eprintln!("Made the administrator {} ({}).", user.email.as_given(), user.id);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use doorward_app::signing_key::{self, ListedKey};
+use doorward_infra_sqlite::Workload;
 use serde_json::{Value, json};
 
 use crate::{
@@ -12,7 +13,8 @@ use crate::{
 
 /// Prints all keys.
 pub(crate) fn list(settings: &Settings, json: bool) -> Result<()> {
-    let keys = on_database(settings, async |ctx| Ok(signing_key::list(&ctx).await?))?;
+    let keys =
+        on_database(settings, Workload::Serving, async |ctx| Ok(signing_key::list(&ctx).await?))?;
     if json {
         let keys: Vec<Value> = keys.iter().map(object).collect();
         print(&format!("{:#}\n", Value::from(keys)));
@@ -26,7 +28,7 @@ pub(crate) fn list(settings: &Settings, json: bool) -> Result<()> {
 
 /// Begins a rotation, or replaces all keys `now`.
 pub(crate) fn rotate(settings: &Settings, now: bool, json: bool) -> Result<()> {
-    let rotation = on_database(settings, async |ctx| {
+    let rotation = on_database(settings, Workload::Serving, async |ctx| {
         let rotation =
             if now { signing_key::rotate_now(&ctx).await } else { signing_key::rotate(&ctx).await };
         Ok(rotation?)
@@ -49,7 +51,8 @@ pub(crate) fn rotate(settings: &Settings, now: bool, json: bool) -> Result<()> {
 
 /// Encrypts all keys anew.
 pub(crate) fn rewrap(settings: &Settings) -> Result<()> {
-    let keys = on_database(settings, async |ctx| Ok(signing_key::rewrap(&ctx).await?))?;
+    let keys =
+        on_database(settings, Workload::Serving, async |ctx| Ok(signing_key::rewrap(&ctx).await?))?;
     eprintln!(
         "Encrypted {keys} signing keys with the present auth.secret. Keep the former one in \
          auth.previous_secrets until the sessions from before the change are over."

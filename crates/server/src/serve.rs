@@ -11,6 +11,7 @@ use doorward_domain::{
 };
 use doorward_http::{HttpSettings, HttpState, Lifecycle, RateLimits, RequestId};
 use doorward_infra_crypto::{SystemClock, SystemEntropy};
+use doorward_infra_sqlite::Workload;
 use tokio::{
     net::TcpListener,
     time::{sleep, timeout},
@@ -54,7 +55,7 @@ async fn serve(mut settings: Settings) -> Result<()> {
     let shutdown = Shutdown::default();
     let tasks = TaskTracker::new();
     tokio::spawn(listener::signals(shutdown.clone()).context("cannot handle signals")?);
-    let database = Database::open(&settings.database).await?;
+    let database = Database::open(&settings.database, Workload::Serving).await?;
     let address = SocketAddr::new(settings.server.host, settings.server.port);
     let main = bind(address, "server.port")?;
     settings.listening_on(main.local_addr()?.port());

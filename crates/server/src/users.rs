@@ -14,6 +14,7 @@ use doorward_domain::{
     UserStatus,
 };
 use doorward_http::UserView;
+use doorward_infra_sqlite::Workload;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -84,7 +85,8 @@ pub(crate) const fn console<P>() -> Permitted<P> {
 pub(crate) fn list(settings: &Settings, search: Search, limit: usize, json: bool) -> Result<()> {
     let Search { email, q: prefix, status, role } = search;
     let filter = UserFilter { email, prefix, status, role };
-    let (users, more) = on_database(settings, async |ctx| first(&ctx, &filter, limit).await)?;
+    let (users, more) =
+        on_database(settings, Workload::Serving, async |ctx| first(&ctx, &filter, limit).await)?;
     if json {
         let mut lines = Vec::new();
         write_lines(&mut lines, users)?;
@@ -138,7 +140,7 @@ fn roles(user: &User) -> String {
 
 /// Prints one user.
 pub(crate) fn show(settings: &Settings, who: Who, json: bool) -> Result<()> {
-    let user = on_database(settings, async |ctx| who.find(&ctx).await)?;
+    let user = on_database(settings, Workload::Serving, async |ctx| who.find(&ctx).await)?;
     if json {
         print(&format!("{}\n", serde_json::to_string_pretty(&UserView::from(user))?));
         return Ok(());
@@ -162,7 +164,7 @@ pub(crate) fn show(settings: &Settings, who: Who, json: bool) -> Result<()> {
 
 /// Replaces somebody's roles.
 pub(crate) fn set_roles(settings: &Settings, who: Who, roles: &[RoleName]) -> Result<()> {
-    let user = on_database(settings, async |ctx| {
+    let user = on_database(settings, Workload::Serving, async |ctx| {
         let user = who.find(&ctx).await?;
         Ok(user::set_roles(&ctx, &console(), user.id, roles).await?)
     })?;
@@ -175,7 +177,7 @@ pub(crate) fn set_roles(settings: &Settings, who: Who, roles: &[RoleName]) -> Re
 
 /// Locks or unlocks an account.
 pub(crate) fn set_status(settings: &Settings, who: Who, status: UserStatus) -> Result<()> {
-    let user = on_database(settings, async |ctx| {
+    let user = on_database(settings, Workload::Serving, async |ctx| {
         let user = who.find(&ctx).await?;
         let command = UpdateUser { status: Some(status), ..UpdateUser::default() };
         Ok(user::update(&ctx, &console(), user.id, command).await?)
@@ -186,7 +188,7 @@ pub(crate) fn set_status(settings: &Settings, who: Who, status: UserStatus) -> R
 
 /// Ends somebody's sessions.
 pub(crate) fn sign_out(settings: &Settings, who: Who) -> Result<()> {
-    let user = on_database(settings, async |ctx| {
+    let user = on_database(settings, Workload::Serving, async |ctx| {
         let user = who.find(&ctx).await?;
         user::revoke_sessions(&ctx, &console(), user.id).await?;
         Ok(user)
@@ -197,7 +199,7 @@ pub(crate) fn sign_out(settings: &Settings, who: Who) -> Result<()> {
 
 /// Deletes somebody.
 pub(crate) fn delete(settings: &Settings, who: Who) -> Result<()> {
-    let user = on_database(settings, async |ctx| {
+    let user = on_database(settings, Workload::Serving, async |ctx| {
         let user = who.find(&ctx).await?;
         user::delete(&ctx, &console(), user.id).await?;
         Ok(user)
@@ -208,7 +210,7 @@ pub(crate) fn delete(settings: &Settings, who: Who) -> Result<()> {
 
 /// Prints everybody, as the API exports them.
 pub(crate) fn export(settings: &Settings, password_hashes: bool) -> Result<()> {
-    let count = on_database(settings, async |ctx| {
+    let count = on_database(settings, Workload::Serving, async |ctx| {
         let mut output = BufWriter::new(io::stdout().lock());
         let (mut after, mut count) = (None, 0_u64);
         loop {
@@ -250,7 +252,7 @@ fn write_with_hashes(
     hashes: &std::collections::HashMap<UserId, PasswordHash>,
 ) -> io::Result<()> {
     for user in users {
-        let hash = hashes.get(&user.id).map(|hash| Value::from(hash.as_phc()));
+        let hash = hashes.get(&user.id).map(|hash| Value::from(hash.as_str()));
         let mut line = serde_json::to_value(UserView::from(user))?;
         if let (Some(members), Some(hash)) = (line.as_object_mut(), hash) {
             members.insert("password_hash".to_owned(), hash);

@@ -14,7 +14,7 @@ use doorward_infra_crypto::{
     TokenSettings,
 };
 use doorward_infra_postgres::{PostgresSettings, PostgresStore};
-use doorward_infra_sqlite::{SqlitePath, SqliteSettings, SqliteStore};
+use doorward_infra_sqlite::{SqlitePath, SqliteSettings, SqliteStore, Workload};
 use secrecy::SecretString;
 
 use crate::{
@@ -30,11 +30,11 @@ pub enum Database {
 }
 
 impl Database {
-    /// Opens the database. PostgreSQL need not be reachable yet; a SQLite file is made when missing.
+    /// Opens the database for what it shall do. PostgreSQL need not be reachable yet; a SQLite file is made when missing.
     ///
     /// # Errors
     /// When the file cannot be opened or made, or the URL cannot be read.
-    pub async fn open(settings: &settings::Database) -> Result<Self> {
+    pub async fn open(settings: &settings::Database, workload: Workload) -> Result<Self> {
         let (path, url) = match &settings.url {
             DatabaseUrl::SqliteMemory => (SqlitePath::Memory, "in memory".into()),
             DatabaseUrl::SqliteFile(path) => {
@@ -47,6 +47,7 @@ impl Database {
             max_connections: settings.max_connections,
             acquire_timeout: settings.acquire_timeout,
             busy_timeout: settings.statement_timeout,
+            workload,
         });
         let store = store.await.with_context(|| format!("cannot open the database {url}"))?;
         Ok(Self::Sqlite(Arc::new(store)))

@@ -45,7 +45,7 @@ pub fn session(number: u128, user: &User) -> Session {
 }
 
 pub fn hash() -> PasswordHash {
-    PasswordHash::from_phc("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA".to_owned())
+    PasswordHash::from_text("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA".to_owned())
 }
 
 /// Writes a user with a credential in one unit of work.

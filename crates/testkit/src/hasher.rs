@@ -39,7 +39,7 @@ impl PlainHasher {
     /// A hash that still matches but that should be renewed.
     #[must_use]
     pub fn outdated_hash(password: &str) -> PasswordHash {
-        PasswordHash::from_phc(format!("{OUTDATED}{password}"))
+        PasswordHash::from_text(format!("{OUTDATED}{password}"))
     }
 
     fn called(&self) -> Result<(), HashError> {
@@ -55,7 +55,7 @@ impl PlainHasher {
 impl PasswordHasher for PlainHasher {
     async fn hash(&self, password: &Password) -> Result<PasswordHash, HashError> {
         self.called()?;
-        Ok(PasswordHash::from_phc(format!("{CURRENT}{}", text(password))))
+        Ok(PasswordHash::from_text(format!("{CURRENT}{}", text(password))))
     }
 
     async fn verify(
@@ -64,7 +64,7 @@ impl PasswordHasher for PlainHasher {
         hash: Option<&PasswordHash>,
     ) -> Result<Verdict, HashError> {
         self.called()?;
-        let stored = hash.map_or("", PasswordHash::as_phc);
+        let stored = hash.map_or("", PasswordHash::as_str);
         let is = |prefix, octets| stored.strip_prefix(prefix).map(str::as_bytes) == Some(octets);
         Ok(if is(CURRENT, password.expose()) {
             Verdict::Match { outdated: false }
@@ -80,7 +80,7 @@ impl PasswordHasher for PlainHasher {
 
     fn adopt(&self, foreign: &str) -> Result<PasswordHash, ForeignHashError> {
         match foreign.strip_prefix(FOREIGN) {
-            Some(secret) if !secret.is_empty() => Ok(PasswordHash::from_phc(foreign.to_owned())),
+            Some(secret) if !secret.is_empty() => Ok(PasswordHash::from_text(foreign.to_owned())),
             _ => Err(ForeignHashError::Unknown),
         }
     }

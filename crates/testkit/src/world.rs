@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use doorward_app::{
-    Actor, Ctx, Policy, access, account,
+    Actor, Ctx, Policy, access, account, bootstrap,
     grant::GrantCache,
     revocation::RevocationList,
     session::{self, Login, Tokens},
@@ -89,6 +89,20 @@ impl World {
         let actor = access::authenticate(&self.ctx, tokens.access_token.expose_secret())
             .expect("a fresh token is accepted");
         (tokens, actor)
+    }
+
+    /// Makes an administrator and signs them in.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub async fn admin(&self, email: &str) -> Actor {
+        let command = account::Register {
+            email: Email::parse(email).expect("the test's address is valid"),
+            password: password(PASSWORD),
+            name: DisplayName::parse("Admin").expect("a valid name"),
+        };
+        bootstrap::create_admin(&self.ctx, command).await.expect("an administrator can be made");
+        self.signed_in(email).await.1
     }
 
     /// # Panics

@@ -96,7 +96,7 @@ async fn a_disabled_account_is_told_so_only_after_the_right_password() {
     let user = User::new(id, email, name, vec![RoleName::user()], now);
     let mut work = ctx.store.begin().await.unwrap();
     work.user_insert(&User { status: UserStatus::Disabled, ..user }).await.unwrap();
-    let hash = PasswordHash::from_phc(format!("plain:{PASSWORD}"));
+    let hash = PasswordHash::from_text(format!("plain:{PASSWORD}"));
     work.credential_insert(id, &hash, now).await.unwrap();
     work.commit().await.unwrap();
 

@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use doorward_domain::ports::{Store, UserQueries};
-use doorward_infra_sqlite::{SqlitePath, SqliteSettings, SqliteStore, testing::TestDatabase};
+use doorward_infra_sqlite::{
+    SqlitePath, SqliteSettings, SqliteStore, Workload, testing::TestDatabase,
+};
 use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 
@@ -73,6 +75,7 @@ async fn a_database_in_memory_survives_callers_that_give_up() {
         max_connections: 4,
         acquire_timeout: Duration::from_secs(10),
         busy_timeout: Duration::from_secs(5),
+        workload: Workload::Serving,
     })
     .await
     .unwrap();

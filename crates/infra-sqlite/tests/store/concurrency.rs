@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use doorward_domain::ports::{Store, StoreError, UserQueries};
-use doorward_infra_sqlite::{SqlitePath, SqliteSettings, SqliteStore, testing::TestDatabase};
+use doorward_infra_sqlite::{
+    SqlitePath, SqliteSettings, SqliteStore, Workload, testing::TestDatabase,
+};
 use tokio::time::timeout;
 
 use doorward_testkit::fixture::{register, user};
@@ -65,6 +67,7 @@ async fn who_waits_too_long_is_told_busy() {
         max_connections: 1,
         acquire_timeout: Duration::from_millis(100),
         busy_timeout: Duration::from_secs(5),
+        workload: Workload::Serving,
     })
     .await
     .unwrap();

@@ -8,7 +8,9 @@ use doorward_domain::{
     role::RoleDescription,
     session::RevocationCause,
 };
-use doorward_infra_sqlite::{SqlitePath, SqliteSettings, SqliteStore, testing::TestDatabase};
+use doorward_infra_sqlite::{
+    SqlitePath, SqliteSettings, SqliteStore, Workload, testing::TestDatabase,
+};
 use tokio::time::timeout;
 
 use doorward_testkit::fixture::{LATER, NOW, register, session, sign_in, user};
@@ -51,6 +53,7 @@ async fn a_change_of_this_process_is_told_at_once() {
         max_connections: 1,
         acquire_timeout: PATIENCE,
         busy_timeout: PATIENCE,
+        workload: Workload::Serving,
     })
     .await
     .unwrap();

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use doorward_domain::ports::StoreError;
-use doorward_infra_sqlite::{SqlitePath, SqliteSettings, SqliteStore};
+use doorward_infra_sqlite::{SqlitePath, SqliteSettings, SqliteStore, Workload};
 
 use doorward_testkit::fixture::{register, user};
 
@@ -13,6 +13,7 @@ fn settings(path: PathBuf) -> SqliteSettings {
         max_connections: 2,
         acquire_timeout: Duration::from_secs(5),
         busy_timeout: Duration::from_secs(5),
+        workload: Workload::Serving,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bringing the tables up to date.
 
 use doorward_infra_sqlite::testing::TestDatabase;
-use doorward_infra_sqlite::{MigrateError, SqlitePath, SqliteSettings, SqliteStore};
+use doorward_infra_sqlite::{MigrateError, SqlitePath, SqliteSettings, SqliteStore, Workload};
 use sqlx::{Connection, Executor, SqliteConnection};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ async fn of_two_processes_that_start_at_once_one_migrates() {
         max_connections: 2,
         acquire_timeout: Duration::from_secs(5),
         busy_timeout: Duration::from_secs(5),
+        workload: Workload::Serving,
     };
     let (one, other) =
         tokio::join!(SqliteStore::open(settings.clone()), SqliteStore::open(settings));

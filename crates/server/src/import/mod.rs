@@ -9,12 +9,14 @@ use std::{
     io::{self, Seek, Write},
     path::Path,
     sync::Arc,
+    time::Instant,
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use doorward_app::{Ctx, import::Import};
 use doorward_domain::ports::{ImportDigest, ImportedUser};
 use doorward_infra_crypto::content_digest;
+use doorward_infra_sqlite::Workload;
 use lines::{Line, Lines};
 use progress::Progress;
 use record::Reader;
@@ -24,8 +26,11 @@ use tokio::sync::mpsc;
 use crate::{commands::on_database, settings::Settings, users::console};
 
 /// How many lines are committed together: enough to share the cost of a commit, few enough that those who
-/// write meanwhile hardly notice.
-const BATCH_LINES: u64 = 1_000;
+/// write meanwhile wait for a fraction of a second.
+const BATCH_LINES: u64 = 5_000;
+/// The part of the time that is left to others after each batch, as a divisor. Whoever waits for SQLite's
+/// write lock looks for it now and then, and must find it free.
+const PAUSE_DIVISOR: u32 = 8;
 /// The octets of lines after which a batch ends before, so that memory stays small.
 const BATCH_OCTETS: u64 = 4 * 1024 * 1024;
 
@@ -42,7 +47,7 @@ pub(crate) fn run(settings: &Settings, path: &Path, rehearse: bool, json: bool) 
     let digest = ImportDigest(content_digest(&file).with_context(named)?);
     file.rewind().with_context(named)?;
     let report = Report { json, refused: 0, added: 0 };
-    let report = on_database(settings, async |ctx| {
+    let report = on_database(settings, Workload::Bulk, async |ctx| {
         let by = (&console(), &console());
         let import = Import::begin(&ctx, by, digest, rehearse).await?;
         if import.lines() > 0 {
@@ -67,7 +72,7 @@ async fn work_through(
     let parser = tokio::task::spawn_blocking(move || parse(file, &reader, start, &sender));
     while let Some(Batch { users, mut refused, last_line, octets }) = batches.recv().await {
         let (numbers, users): (Vec<u64>, Vec<ImportedUser>) = users.into_iter().unzip();
-        let line = import.lines();
+        let (line, started) = (import.lines(), Instant::now());
         let broken_off = || {
             format!("the import was broken off behind line {line}; the same command goes on there")
         };
@@ -82,6 +87,7 @@ async fn work_through(
         progress.pause(|| report.write(&refused)).context("cannot write the report")?;
         batch.commit(ctx).await.with_context(broken_off)?;
         progress.show(octets, report.added, report.refused);
+        tokio::time::sleep(started.elapsed() / PAUSE_DIVISOR).await;
     }
     parser.await.context("the reader of the file panicked")??;
     import.finish(ctx).await?;

@@ -4,8 +4,7 @@ use std::{borrow::Cow, fmt::Display, sync::Arc};
 
 use doorward_app::Ctx;
 use doorward_domain::{
-    DisplayName, Email, RoleName, Timestamp, User, UserId, UserStatus,
-    ports::{Entropy, ImportedUser, PasswordHasher},
+    DisplayName, Email, RoleName, Timestamp, User, UserId, UserStatus, ports::ImportedUser,
 };
 use serde::Deserialize;
 use time::{Duration, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
@@ -41,22 +40,20 @@ struct Record<'a> {
 }
 
 /// Makes users of lines.
-pub(super) struct Reader {
-    entropy: Arc<dyn Entropy>,
-    hasher: Arc<dyn PasswordHasher>,
-    now: Timestamp,
-}
+pub(super) struct Reader(Arc<Ctx>);
 
 impl Reader {
     pub fn new(ctx: Arc<Ctx>) -> Self {
-        let now = ctx.clock.now();
-        Self { entropy: Arc::clone(&ctx.entropy), hasher: Arc::clone(&ctx.hasher), now }
+        Self(ctx)
     }
 
     /// The user of a line, or everything that is wrong with it.
     pub fn read(&self, line: &[u8]) -> Result<ImportedUser, Vec<String>> {
         let record: Record<'_> =
             serde_json::from_slice(line).map_err(|error| vec![not_a_user(&error)])?;
+        // Read for each line, so that the ids made of it come in the order of the lines. Then they lie
+        // together in every index, whenever the accounts were made.
+        let now = self.0.clock.now();
         let mut faults = Faults::default();
         let email = faults.required("email", record.email.as_deref(), Email::parse);
         let name = faults.required("name", record.name.as_deref(), DisplayName::parse);
@@ -65,7 +62,7 @@ impl Reader {
             UserStatus::from_word(word).ok_or("must be active or disabled")
         });
         let mut moment = |name, text: &Option<Cow<'_, str>>| {
-            faults.optional(name, text.as_deref(), |text| self.parse_moment(text))
+            faults.optional(name, text.as_deref(), |text| parse_moment(text, now))
         };
         let created_at = moment("created_at", &record.created_at);
         let updated_at = moment("updated_at", &record.updated_at);
@@ -73,9 +70,9 @@ impl Reader {
         let roles = faults.roles(record.roles);
         let password_hash =
             faults.optional("password_hash", record.password_hash.as_deref(), |text| {
-                self.hasher.adopt(text)
+                self.0.hasher.adopt(text)
             });
-        let created_at = created_at.unwrap_or(self.now);
+        let created_at = created_at.unwrap_or(now);
         let updated_at = updated_at.unwrap_or(created_at);
         for (name, later) in [("updated_at", Some(updated_at)), ("last_login_at", last_login_at)] {
             if later.is_some_and(|later| later < created_at) {
@@ -85,7 +82,7 @@ impl Reader {
         let (Some(email), Some(name), true) = (email, name, faults.0.is_empty()) else {
             return Err(faults.0);
         };
-        let id = id.unwrap_or_else(|| UserId::new(created_at, self.entropy.as_ref()));
+        let id = id.unwrap_or_else(|| UserId::new(now, self.0.entropy.as_ref()));
         let user = User {
             email_verified: record.email_verified.unwrap_or(false),
             status: status.unwrap_or(UserStatus::Active),
@@ -95,17 +92,17 @@ impl Reader {
         };
         Ok(ImportedUser { user, password_hash })
     }
+}
 
-    fn parse_moment(&self, text: &str) -> Result<Timestamp, &'static str> {
-        let moment = OffsetDateTime::parse(text, &Rfc3339)
-            .map_err(|_| "must be a time by RFC 3339, such as 2026-01-31T12:00:00Z")?
-            .to_offset(UtcOffset::UTC);
-        if moment > self.now + CLOCK_SKEW {
-            return Err("lies in the future");
-        }
-        // Finer than the databases keep.
-        moment.replace_microsecond(moment.microsecond()).map_err(|_| "is out of range")
+fn parse_moment(text: &str, now: Timestamp) -> Result<Timestamp, &'static str> {
+    let moment = OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| "must be a time by RFC 3339, such as 2026-01-31T12:00:00Z")?
+        .to_offset(UtcOffset::UTC);
+    if moment > now + CLOCK_SKEW {
+        return Err("lies in the future");
     }
+    // Finer than the databases keep.
+    moment.replace_microsecond(moment.microsecond()).map_err(|_| "is out of range")
 }
 
 fn parse_id(text: &str) -> Result<UserId, &'static str> {

@@ -137,6 +137,10 @@ impl Api {
         self.call(Method::GET, path, None, None).await
     }
 
+    pub async fn get_as(&self, token: &str, path: &str) -> Answer {
+        self.call(Method::GET, path, Some(token), None).await
+    }
+
     pub async fn sign_up(&self, person: &Person) -> Answer {
         let body = sign_up_body(person);
         self.call(Method::POST, "/api/v1/users", None, Some(&body)).await

@@ -7,7 +7,9 @@
 
 mod api;
 mod command_line;
+mod console;
 mod disconnects;
+mod imports;
 mod instances;
 mod journey;
 mod keys;

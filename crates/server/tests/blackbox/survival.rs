@@ -6,7 +6,7 @@ use std::{
 };
 
 use doorward_domain::ports::Store;
-use doorward_infra_sqlite::{SqlitePath, SqliteSettings, SqliteStore};
+use doorward_infra_sqlite::{SqlitePath, SqliteSettings, SqliteStore, Workload};
 use reqwest::Method;
 use serde_json::json;
 use tokio::{task::JoinSet, time::sleep};
@@ -158,6 +158,7 @@ async fn nothing_acknowledged_is_lost_by_kill_nine() {
         max_connections: 1,
         acquire_timeout: PATIENCE,
         busy_timeout: Duration::from_secs(5),
+        workload: Workload::Serving,
     });
     let store = store.await.expect("the file can be opened beside the server");
     assert_eq!(store.inconsistencies().await.expect("readable"), Vec::<String>::new());

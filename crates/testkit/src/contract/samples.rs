@@ -35,7 +35,7 @@ pub(super) fn name(text: &str) -> DisplayName {
 }
 
 pub(super) fn hash(text: &str) -> PasswordHash {
-    PasswordHash::from_phc(text.to_owned())
+    PasswordHash::from_text(text.to_owned())
 }
 
 pub(super) fn role_name(text: &str) -> RoleName {
