@@ -19,6 +19,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::routes::Checks;
+
 pub use code::Code;
 pub(crate) use page::page;
 
@@ -184,7 +186,8 @@ impl Problem {
         response
     }
 
-    fn body(&self, public_url: &str, request_id: &str) -> Bytes {
+    /// The body as it is sent.
+    pub(crate) fn body(&self, public_url: &str, request_id: &str) -> Bytes {
         #[derive(Serialize)]
         struct Body<'a> {
             #[serde(rename = "type")]
@@ -258,7 +261,11 @@ pub(crate) struct ProblemView {
     #[schema(example = "019b76da-a800-7000-8000-000000000001")]
     request_id: String,
     /// All that is wrong with the fields, for `validation_failed`.
+    #[schema(nullable = false)]
     errors: Option<Vec<FieldError>>,
+    /// What is missing, for `unavailable` from a probe of health.
+    #[schema(nullable = false)]
+    checks: Option<Checks>,
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod role;
 mod session;
 mod user;
 
-pub(crate) use health::DatabaseProbe;
+pub(crate) use health::{Checks, DatabaseProbe};
 
 use axum::{Router, http::HeaderValue, middleware};
 use http::{HeaderName, Method, header};

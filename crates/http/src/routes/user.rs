@@ -23,7 +23,7 @@ use crate::{
     bearer::Let,
     detached::detached,
     fields::{FieldFault, Fields},
-    listing::{self, PageView, Paging},
+    listing::{self, PageQuery, PageView, Paging},
     payload::{Payload, Read},
     problem::{Code, Problem},
 };
@@ -48,15 +48,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
 }
 
 /// Read a user.
+///
+/// Shows the account as it is now.
 #[utoipa::path(
     get, path = "/users/{id}", operation_id = "get_user", tag = TAG,
     security(("bearer" = [])),
-    extensions(("x-permission" = json!("users:read"))),
-    params(("id" = Uuid, Path, description = "The user.")),
-    responses(
-        (status = 200, description = "The user as they are now.", body = UserView),
-        (status = 404, description = "`not_found`: there is no such user."),
-    ),
+    extensions(("x-permission" = json!("users:read")), ("x-problems" = json!([Code::NotFound]))),
+    params(("id" = Uuid, Path, description = "The user.", example = "019b76da-a87b-774b-8000-000000000001")),
+    responses((status = 200, description = "The user as they are now.", body = UserView)),
 )]
 pub(crate) async fn get(
     State(http): State<HttpState>,
@@ -100,17 +99,15 @@ impl Read for UpdateUserBody {
 }
 
 /// Change, disable or enable a user.
+///
+/// What the body does not mention stays as it is.
 #[utoipa::path(
     patch, path = "/users/{id}", operation_id = "update_user", tag = TAG,
     security(("bearer" = [])),
-    extensions(("x-permission" = json!("users:write"))),
-    params(("id" = Uuid, Path, description = "The user.")),
+    extensions(("x-permission" = json!("users:write")), ("x-problems" = json!([Code::NotFound, Code::LastAdmin]))),
+    params(("id" = Uuid, Path, description = "The user.", example = "019b76da-a87b-774b-8000-000000000001")),
     request_body = UpdateUserBody,
-    responses(
-        (status = 200, description = "The user as they are now.", body = UserView),
-        (status = 404, description = "`not_found`: there is no such user."),
-        (status = 409, description = "`last_admin`: it would leave no active administrator."),
-    ),
+    responses((status = 200, description = "The user as they are now.", body = UserView)),
 )]
 pub(crate) async fn update(
     State(http): State<HttpState>,
@@ -130,13 +127,9 @@ pub(crate) async fn update(
 #[utoipa::path(
     delete, path = "/users/{id}", operation_id = "delete_user", tag = TAG,
     security(("bearer" = [])),
-    extensions(("x-permission" = json!("users:write"))),
-    params(("id" = Uuid, Path, description = "The user.")),
-    responses(
-        (status = 204, description = "The user is gone."),
-        (status = 404, description = "`not_found`: there is no such user."),
-        (status = 409, description = "`last_admin`: it would leave no active administrator."),
-    ),
+    extensions(("x-permission" = json!("users:write")), ("x-problems" = json!([Code::NotFound, Code::LastAdmin]))),
+    params(("id" = Uuid, Path, description = "The user.", example = "019b76da-a87b-774b-8000-000000000001")),
+    responses((status = 204, description = "The user is gone.")),
 )]
 pub(crate) async fn delete(
     State(http): State<HttpState>,
@@ -170,14 +163,10 @@ impl Read for SetRolesBody {
 #[utoipa::path(
     put, path = "/users/{id}/roles", operation_id = "set_user_roles", tag = TAG,
     security(("bearer" = [])),
-    extensions(("x-permission" = json!("roles:write"))),
-    params(("id" = Uuid, Path, description = "The user.")),
+    extensions(("x-permission" = json!("roles:write")), ("x-problems" = json!([Code::NotFound, Code::LastAdmin]))),
+    params(("id" = Uuid, Path, description = "The user.", example = "019b76da-a87b-774b-8000-000000000001")),
     request_body = SetRolesBody,
-    responses(
-        (status = 200, description = "The user as they are now.", body = UserView),
-        (status = 404, description = "`not_found`: there is no such user."),
-        (status = 409, description = "`last_admin`: it would leave no active administrator."),
-    ),
+    responses((status = 200, description = "The user as they are now.", body = UserView)),
 )]
 pub(crate) async fn set_roles(
     State(http): State<HttpState>,
@@ -197,17 +186,14 @@ pub(crate) async fn set_roles(
 #[utoipa::path(
     get, path = "/users/{id}/sessions", operation_id = "list_user_sessions", tag = TAG,
     security(("bearer" = [])),
-    extensions(("x-permission" = json!("users:read"))),
+    extensions(("x-permission" = json!("users:read")), ("x-problems" = json!([Code::NotFound]))),
     params(
-        ("id" = Uuid, Path, description = "The user."),
-        ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "Sessions on a page; 50 unless told."),
-        ("after" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("id" = Uuid, Path, description = "The user.", example = "019b76da-a87b-774b-8000-000000000001"),
+        PageQuery,
     ),
     responses(
-        (status = 200, description = "A page of sessions.", body = inline(PageView<SessionView>),
-         headers(("Link" = String, description = "`rel=\"next\"`: the next page, if there is one."))),
-        (status = 404, description = "`not_found`: there is no such user."),
-        (status = 422, description = "`validation_failed`: a parameter is out of range."),
+        (status = 200, description = "A page of sessions.", body = PageView<SessionView>,
+         headers(("Link"))),
     ),
 )]
 pub(crate) async fn sessions(
@@ -223,15 +209,14 @@ pub(crate) async fn sessions(
 }
 
 /// End all sessions of a user.
+///
+/// They are signed out everywhere, within a second on all instances. Having none is no error.
 #[utoipa::path(
     delete, path = "/users/{id}/sessions", operation_id = "revoke_user_sessions", tag = TAG,
     security(("bearer" = [])),
-    extensions(("x-permission" = json!("sessions:write"))),
-    params(("id" = Uuid, Path, description = "The user.")),
-    responses(
-        (status = 204, description = "The user is signed out everywhere."),
-        (status = 404, description = "`not_found`: there is no such user."),
-    ),
+    extensions(("x-permission" = json!("sessions:write")), ("x-problems" = json!([Code::NotFound]))),
+    params(("id" = Uuid, Path, description = "The user.", example = "019b76da-a87b-774b-8000-000000000001")),
+    responses((status = 204, description = "The user is signed out everywhere.")),
 )]
 pub(crate) async fn revoke_sessions(
     State(http): State<HttpState>,

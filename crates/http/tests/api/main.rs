@@ -1,8 +1,10 @@
 //! The API as its clients see it: the real router, in process, over each store.
 
 mod bad_input;
+mod documented;
 mod documents;
 mod every_operation;
+mod every_problem;
 mod headers;
 mod journey;
 mod limits;
