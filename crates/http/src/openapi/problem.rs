@@ -129,13 +129,11 @@ fn fault(operation: &Operation, components: &Components) -> Option<FieldError> {
         let Schema::Object(object) = resolved(content.schema.as_ref()?, components)? else {
             return None;
         };
-        return Some(match object.required.first() {
-            Some(name) => fault(name, "required", "is missing".to_owned()),
-            None => {
-                let (name, _) = object.properties.iter().next()?;
-                fault(name, "invalid_type", "must be a string".to_owned())
-            }
-        });
+        if let Some(name) = object.required.first() {
+            return Some(fault(name, "required", "is missing".to_owned()));
+        }
+        let (name, _) = object.properties.iter().next()?;
+        return Some(fault(name, "invalid_type", "must be a string".to_owned()));
     }
     let is_paged = queried(operation).any(|name| name == "limit");
     is_paged.then(|| {

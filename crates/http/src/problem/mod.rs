@@ -5,7 +5,6 @@
 
 mod code;
 mod from_use_case;
-mod page;
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
@@ -22,7 +21,6 @@ use utoipa::ToSchema;
 use crate::routes::Checks;
 
 pub use code::Code;
-pub(crate) use page::page;
 
 /// What went wrong with a request, as its client is told, and, for the log only, why.
 #[derive(Debug, Clone)]
