@@ -1,23 +1,27 @@
 //! The headers of answers, described once.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 use utoipa::openapi::{
-    Components, Header, HeaderBuilder, Ref, RefOr, Response,
+    Components, HeaderBuilder, Ref, RefOr, Response,
     schema::{ObjectBuilder, Type},
 };
 
 /// A header by its name, the type of its value, an example, and what it says.
 type Described = (&'static str, Type, Value, &'static str);
 
-fn described() -> [Described; 8] {
+fn described() -> [Described; 9] {
     [
         (
             "Cache-Control",
             Type::String,
             json!("public, max-age=600"),
             "For how long the answer may be kept, in seconds.",
+        ),
+        (
+            "Content-Disposition",
+            Type::String,
+            json!("attachment; filename=\"users.ndjson\""),
+            "Suggests a name for the file (RFC 6266).",
         ),
         (
             "Link",
@@ -61,31 +65,32 @@ fn described() -> [Described; 8] {
     ]
 }
 
-pub(super) fn components() -> BTreeMap<String, RefOr<Header>> {
-    let header = |(name, kind, example, text): Described| {
-        let schema = ObjectBuilder::new().schema_type(kind).build();
-        let header = HeaderBuilder::new().schema(Some(schema)).description(Some(text));
-        (name.to_owned(), header.example(Some(example)).build().into())
-    };
-    described().into_iter().map(header).collect()
-}
-
 /// Adds the headers that every answer of an operation bears, and describes those that its handler
 /// names.
-pub(super) fn complete(path: &str, response: &mut Response, components: &Components) {
-    add(response, "X-Request-Id");
+pub(super) fn complete(path: &str, response: &mut Response, components: &mut Components) {
+    add(response, "X-Request-Id", components);
     // Probes are not counted.
     if !path.starts_with("/health") {
-        add(response, "RateLimit");
-        add(response, "RateLimit-Policy");
+        add(response, "RateLimit", components);
+        add(response, "RateLimit-Policy", components);
     }
     let named: Vec<String> = response.headers.keys().cloned().collect();
-    for name in named.iter().filter(|name| components.headers.contains_key(*name)) {
-        add(response, name);
+    for name in named {
+        add(response, &name, components);
     }
 }
 
-pub(super) fn add(response: &mut Response, name: &str) {
+/// Refers to the description of a header. One that is not described above stays as it is.
+pub(super) fn add(response: &mut Response, name: &str, components: &mut Components) {
+    let Some((_, kind, example, text)) = described().into_iter().find(|it| it.0 == name) else {
+        return;
+    };
+    let describe = || {
+        let schema = ObjectBuilder::new().schema_type(kind).build();
+        let header = HeaderBuilder::new().schema(Some(schema)).description(Some(text));
+        header.example(Some(example)).build().into()
+    };
+    components.headers.entry(name.to_owned()).or_insert_with(describe);
     let reference = Ref::new(format!("#/components/headers/{name}"));
     response.headers.insert(name.to_owned(), RefOr::Ref(reference));
 }

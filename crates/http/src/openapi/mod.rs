@@ -68,7 +68,6 @@ pub fn document(public_url: &str) -> OpenApi {
     components.add_security_scheme("bearer", SecurityScheme::Http(scheme.build()));
     components.schemas.insert(ProblemView::name().into(), ProblemView::schema());
     components.schemas.insert(FieldError::name().into(), FieldError::schema());
-    components.headers = header::components();
     name_items(components);
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {

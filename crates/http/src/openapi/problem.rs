@@ -42,8 +42,9 @@ pub(super) fn complete(
         }
     }
     for (status, codes) in by_status {
-        let occurrences = codes.iter().map(|code| occurrence(*code, path, operation, components));
-        let mut response = answer(&occurrences.collect::<Vec<_>>(), public_url);
+        let occurrence = |code: &Code| occurrence(*code, path, operation, components);
+        let occurrences: Vec<_> = codes.iter().map(occurrence).collect();
+        let mut response = answer(&occurrences, public_url, components);
         header::complete(path, &mut response, components);
         // What looks the same at every operation is written once.
         let particular = |code| own.contains(code) || depends_on_operation(*code);
@@ -154,7 +155,11 @@ fn queried(operation: &Operation) -> impl Iterator<Item = &str> {
 }
 
 /// One answer for all problems of the same status.
-fn answer(occurrences: &[(Code, Problem)], public_url: &str) -> Response {
+fn answer(
+    occurrences: &[(Code, Problem)],
+    public_url: &str,
+    components: &mut Components,
+) -> Response {
     let explained = |(code, _): &(Code, _)| format!("`{}`: {}", code.as_str(), code.explanation());
     let description = match occurrences {
         [only] => explained(only),
@@ -174,8 +179,8 @@ fn answer(occurrences: &[(Code, Problem)], public_url: &str) -> Response {
     response.content.insert("application/problem+json".to_owned(), content.into());
     for (code, _) in occurrences {
         match code.status().as_u16() {
-            401 => header::add(&mut response, "WWW-Authenticate"),
-            429 | 503 => header::add(&mut response, "Retry-After"),
+            401 => header::add(&mut response, "WWW-Authenticate", components),
+            429 | 503 => header::add(&mut response, "Retry-After", components),
             _ => {}
         }
     }

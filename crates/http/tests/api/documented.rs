@@ -58,14 +58,18 @@ pub fn check(method: &Method, path: &str, answer: &Answer) -> Option<(String, St
         None => assert!(answer.octets.is_empty(), "{id}: {status} promises no body: {answer:?}"),
         Some((media_type, schema)) => {
             assert_eq!(answer.header("content-type"), Some(media_type.as_str()), "{id} {status}");
-            let body = if media_type.ends_with("/json") || media_type.ends_with("+json") {
-                answer.json()
-            } else {
-                Value::String(String::from_utf8_lossy(&answer.octets).into_owned())
-            };
-            let faults: Vec<String> =
-                schema.iter_errors(&body).map(|fault| fault.to_string()).collect();
-            assert!(faults.is_empty(), "{id}: {status} breaks its schema: {faults:?} in {body}");
+            // Of newline-delimited JSON each line follows the schema.
+            let is_lines = media_type == "application/x-ndjson";
+            let lines = answer.octets.split(|octet| is_lines && *octet == b'\n');
+            let lines = lines.filter(|line| !line.is_empty());
+            let bodies: Vec<Value> = lines.map(|it| serde_json::from_slice(it).unwrap()).collect();
+            assert!(is_lines || bodies.len() == 1, "{id}: {status} promises a body");
+            let faults = bodies.iter().flat_map(|body| schema.iter_errors(body));
+            let faults: Vec<String> = faults.map(|fault| fault.to_string()).collect();
+            assert!(
+                faults.is_empty(),
+                "{id}: {status} breaks its schema: {faults:?} in {bodies:?}"
+            );
         }
     }
     let is_error = answer.status.is_client_error() || answer.status.is_server_error();

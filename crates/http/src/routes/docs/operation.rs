@@ -101,8 +101,8 @@ fn success(answer: &Answer) -> Markup {
             @for name in named { " With the header " code { (name) } "." }
             @if let Some((_, content)) = answer.content() { " " (made_of(content)) }
         }
-        @if let Some((_, content)) = answer.content() {
-            (code(&example(content)))
+        @if let Some((media_type, content)) = answer.content() {
+            (code(&example(media_type, content)))
         }
     }
 }
@@ -115,12 +115,10 @@ fn made_of(content: &Value) -> Markup {
     html! { "See " a href={ "#object-" (name) } { (schema::words(name)) } "." }
 }
 
-/// The example as people read it: JSON over several lines, anything else as it is.
-fn example(content: &Value) -> String {
-    match &content["example"] {
-        Value::String(text) => text.clone(),
-        json => format!("{json:#}"),
-    }
+/// The example as people read it: over several lines, unless a line is what the form is about.
+fn example(media_type: &str, content: &Value) -> String {
+    let example = &content["example"];
+    if media_type == "application/x-ndjson" { example.to_string() } else { format!("{example:#}") }
 }
 
 /// What this operation has of its own is told in full, what it shares with the others is named.
