@@ -1,7 +1,9 @@
 //! Signing up, and one's own account.
 
+use std::time::Duration;
+
 use doorward_domain::{
-    DisplayName, Email, Password, RoleName, User, UserId, UserStatus,
+    DisplayName, Email, Password, PasswordHash, RoleName, User, UserId, UserStatus,
     password::PasswordError,
     ports::{Constraint, StoreError, Verdict},
     session::RevocationCause,
@@ -37,16 +39,70 @@ pub async fn register(ctx: &Ctx, command: Register) -> Result<User, RegisterErro
     create(ctx, command, vec![RoleName::user()]).await
 }
 
+/// How long after its write began a concealed sign-up is answered at the earliest. Far more than a commit
+/// takes on an ordinary day, also on a disk that turns, and little beside the patience of somebody who
+/// signs up.
+pub const CONCEALED_WRITE: Duration = Duration::from_millis(250);
+
+/// Signs a person up as [`register`] does, but tells nobody whether there was an account with the address
+/// already: either way the outcome is the same, after the same hash and at the same time.
+///
+/// The write is what differs, because a new account has to reach the disk. So the outcome, be it a
+/// failure, is held back until `pause` is over, which counts from the moment when it is called: when the
+/// write begins. A write that takes longer than [`CONCEALED_WRITE`] is not waited out any further.
+///
+/// # Errors
+/// Never [`RegisterError::EmailTaken`]. [`RegisterError::Password`] at once and before any hashing, since
+/// it does not depend on who has an account.
+pub async fn register_concealed<P: Future<Output = ()>>(
+    ctx: &Ctx,
+    command: Register,
+    pause: impl FnOnce(Duration) -> P,
+) -> Result<(), RegisterError> {
+    let newcomer = prepare(ctx, command).await?;
+    let pause = pause(CONCEALED_WRITE);
+    let outcome = match insert(ctx, newcomer, vec![RoleName::user()]).await {
+        Err(RegisterError::EmailTaken) => {
+            tracing::info!("sign-up with the address of an account");
+            Ok(())
+        }
+        other => other.map(drop),
+    };
+    pause.await;
+    outcome
+}
+
 /// Makes an account with the given roles. Not to be called with roles that a client chose.
 pub(crate) async fn create(
     ctx: &Ctx,
     command: Register,
     roles: Vec<RoleName>,
 ) -> Result<User, RegisterError> {
+    let newcomer = prepare(ctx, command).await?;
+    insert(ctx, newcomer, roles).await
+}
+
+/// Somebody whose password was accepted and hashed.
+struct Newcomer {
+    email: Email,
+    name: DisplayName,
+    hash: PasswordHash,
+}
+
+/// Everything that is done without looking at who has an account.
+async fn prepare(ctx: &Ctx, command: Register) -> Result<Newcomer, RegisterError> {
     let Register { email, password, name } = command;
     ctx.policy.password.judge(&password, &[email.as_given(), name.as_str()])?;
     let hash = ctx.hasher.hash(&password).await?;
+    Ok(Newcomer { email, name, hash })
+}
 
+async fn insert(
+    ctx: &Ctx,
+    newcomer: Newcomer,
+    roles: Vec<RoleName>,
+) -> Result<User, RegisterError> {
+    let Newcomer { email, name, hash } = newcomer;
     let now = ctx.clock.now();
     let user = User::new(UserId::new(now, ctx.entropy.as_ref()), email, name, roles, now);
     let mut work = ctx.store.begin().await?;

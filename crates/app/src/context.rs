@@ -26,6 +26,8 @@ pub struct Ctx {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
     pub password: PasswordPolicy,
+    /// Whether signing up tells nobody that there is an account with the address already.
+    pub conceal_existing: bool,
     pub refresh: RefreshPolicy,
     /// How long an access token lives, unless its session ends before.
     pub access_ttl: Duration,

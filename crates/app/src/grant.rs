@@ -2,11 +2,14 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     marker::PhantomData,
     sync::{Arc, PoisonError, RwLock},
 };
 
-use doorward_domain::{Permission, Role, RoleName, UserId, UserStatus, ports::StoreError};
+use doorward_domain::{
+    Permission, Role, RoleName, SessionId, UserId, UserStatus, ports::StoreError,
+};
 
 use crate::{Actor, Ctx, Failure};
 
@@ -108,18 +111,53 @@ needed! {
     KeysRotate = KEYS_ROTATE,
 }
 
-/// An actor who was found to have a permission. A use case that takes one cannot be called without the
-/// check, because only [`permit`] makes it.
+/// On whose behalf something is done that not everybody may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Principal {
+    /// Somebody who is signed in.
+    User(Actor),
+    /// Whoever runs `doorward` with the settings of this installation, and so owns its database.
+    Console,
+}
+
+/// The user's id, or `console`: who it was, in logs.
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(actor) => actor.user_id().fmt(f),
+            Self::Console => f.write_str("console"),
+        }
+    }
+}
+
+/// Somebody who was found to have a permission. A use case that takes one cannot be called without the
+/// check, because only [`permit`] makes it, and the command line, which needs none.
 #[derive(Debug, Clone, Copy)]
 pub struct Permitted<P> {
-    actor: Actor,
+    principal: Principal,
     permission: PhantomData<P>,
 }
 
 impl<P> Permitted<P> {
+    /// For the command line and nothing else: whoever reads the settings can write the database without
+    /// asking anybody.
     #[must_use]
-    pub const fn actor(&self) -> &Actor {
-        &self.actor
+    pub const fn at_console() -> Self {
+        Self { principal: Principal::Console, permission: PhantomData }
+    }
+
+    #[must_use]
+    pub const fn principal(&self) -> Principal {
+        self.principal
+    }
+
+    /// The session in which this was asked for, if it was in one.
+    #[must_use]
+    pub const fn session_id(&self) -> Option<SessionId> {
+        match self.principal {
+            Principal::User(actor) => Some(actor.session_id()),
+            Principal::Console => None,
+        }
     }
 }
 
@@ -151,9 +189,23 @@ pub async fn permit<P: Needed>(ctx: &Ctx, actor: Actor) -> Result<Permitted<P>, 
         roles.iter().any(|role: &Role| role.name == *name && role.permits(&permission))
     };
     if names.iter().any(permits) {
-        Ok(Permitted { actor, permission: PhantomData })
+        Ok(Permitted { principal: Principal::User(actor), permission: PhantomData })
     } else {
         Err(PermitError::Forbidden(permission))
+    }
+}
+
+/// Whether what was found is still so, for work that takes long.
+///
+/// # Errors
+/// [`PermitError::Forbidden`] when the permission is gone or the session has ended.
+pub async fn confirm<P: Needed>(ctx: &Ctx, by: &Permitted<P>) -> Result<(), PermitError> {
+    match by.principal {
+        Principal::User(actor) if ctx.revocations.contains(actor.session_id()) => {
+            Err(PermitError::Forbidden(P::PERMISSION))
+        }
+        Principal::User(actor) => permit::<P>(ctx, actor).await.map(|_| ()),
+        Principal::Console => Ok(()),
     }
 }
 

@@ -14,6 +14,7 @@ pub mod change;
 mod context;
 mod failure;
 pub mod grant;
+pub mod import;
 pub mod maintenance;
 pub mod password;
 pub mod revocation;

@@ -25,7 +25,7 @@ pub enum RoleError {
 pub async fn list(
     ctx: &Ctx,
     _by: &Permitted<RolesRead>,
-    page: PageRequest<RoleName>,
+    page: &PageRequest<RoleName>,
 ) -> Result<Page<Role, RoleName>, RoleError> {
     let roles = ctx.store.roles().await?;
     let after = |role: &Role| page.after.as_ref().is_none_or(|after| role.name > *after);
@@ -46,7 +46,7 @@ pub async fn put(ctx: &Ctx, by: &Permitted<RolesWrite>, role: &Role) -> Result<b
     let made = work.role_put(role, ctx.clock.now()).await?;
     work.commit().await?;
     ctx.grants.forget_all();
-    tracing::info!(role = %role.name, by = %by.actor().user_id(), made, "role written");
+    tracing::info!(role = %role.name, by = %by.principal(), made, "role written");
     Ok(made)
 }
 
@@ -68,7 +68,7 @@ pub async fn delete(
     }
     work.commit().await?;
     ctx.grants.forget_all();
-    tracing::info!(role = %name, by = %by.actor().user_id(), "role deleted");
+    tracing::info!(role = %name, by = %by.principal(), "role deleted");
     Ok(())
 }
 

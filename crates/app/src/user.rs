@@ -1,7 +1,10 @@
 //! Other people's accounts, for operators.
 
+use std::collections::HashMap;
+
 use doorward_domain::{
-    DisplayName, Page, PageRequest, RoleName, Session, SessionId, User, UserId, UserStatus,
+    DisplayName, Page, PageRequest, PasswordHash, RoleName, Session, SessionId, User, UserFilter,
+    UserId, UserKey, UserStatus,
     ports::{Constraint, StoreError, UnitOfWork},
     session::RevocationCause,
 };
@@ -9,7 +12,7 @@ use doorward_domain::{
 use crate::{
     Ctx, Failure,
     failure::failed_from_ports,
-    grant::{Permitted, RolesWrite, SessionsWrite, UsersRead, UsersWrite},
+    grant::{self, PermitError, Permitted, RolesWrite, SessionsWrite, UsersRead, UsersWrite},
     revocation, session,
 };
 
@@ -31,6 +34,50 @@ pub enum UserError {
 pub struct UpdateUser {
     pub name: Option<DisplayName>,
     pub status: Option<UserStatus>,
+}
+
+/// How many users an export reads at once: enough to make the reading cheap, few enough to be small.
+const EXPORT_BATCH: u32 = 500;
+
+/// A page of the users that fit the filter; see [`UserFilter::key_of`] for the order.
+///
+/// # Errors
+/// Only when the store fails.
+pub async fn list(
+    ctx: &Ctx,
+    _by: &Permitted<UsersRead>,
+    filter: &UserFilter,
+    page: &PageRequest<UserKey>,
+) -> Result<Page<User, UserKey>, UserError> {
+    Ok(ctx.store.users(filter, page).await?)
+}
+
+/// The next of all users, in the order of their ids; none when `after` was the last. Whoever is there
+/// from the beginning of an export to its end is in it exactly once, as they were when their turn came.
+///
+/// # Errors
+/// [`PermitError::Forbidden`] when the permission was taken away meanwhile.
+pub async fn export(
+    ctx: &Ctx,
+    by: &Permitted<UsersRead>,
+    after: Option<UserId>,
+) -> Result<Vec<User>, PermitError> {
+    grant::confirm(ctx, by).await?;
+    Ok(ctx.store.users_by_id(after, EXPORT_BATCH).await?)
+}
+
+/// The password hashes of those among these users who have one. Not for the API: nobody gets them who
+/// cannot read the database.
+///
+/// # Errors
+/// Only when the store fails.
+pub async fn password_hashes(
+    ctx: &Ctx,
+    users: &[User],
+) -> Result<HashMap<UserId, PasswordHash>, UserError> {
+    let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
+    let credentials = ctx.store.credentials_by_users(&ids).await?;
+    Ok(credentials.into_iter().map(|it| (it.user_id, it.hash)).collect())
 }
 
 /// A user.
@@ -72,7 +119,7 @@ pub async fn update(
     work.commit().await?;
     revocation::apply(ctx, &ended, until);
     ctx.grants.forget(id);
-    tracing::info!(user_id = %id, by = %by.actor().user_id(), status = user.status.as_str(), "user changed");
+    tracing::info!(user_id = %id, by = %by.principal(), status = user.status.as_str(), "user changed");
     Ok(user)
 }
 
@@ -94,7 +141,7 @@ pub async fn delete(ctx: &Ctx, by: &Permitted<UsersWrite>, id: UserId) -> Result
     work.commit().await?;
     revocation::apply(ctx, &ended, until);
     ctx.grants.forget(id);
-    tracing::info!(user_id = %id, by = %by.actor().user_id(), sessions = ended.len(), "user deleted");
+    tracing::info!(user_id = %id, by = %by.principal(), sessions = ended.len(), "user deleted");
     Ok(())
 }
 
@@ -120,7 +167,7 @@ pub async fn set_roles(
     };
     work.commit().await?;
     ctx.grants.forget(id);
-    tracing::info!(user_id = %id, by = %by.actor().user_id(), roles = ?user.roles, "roles set");
+    tracing::info!(user_id = %id, by = %by.principal(), roles = ?user.roles, "roles set");
     Ok(user)
 }
 
@@ -155,7 +202,7 @@ pub async fn revoke_sessions(
     let ended = work.sessions_revoke(id, None, cause, now, until).await?;
     work.commit().await?;
     revocation::apply(ctx, &ended, until);
-    tracing::info!(user_id = %id, by = %by.actor().user_id(), sessions = ended.len(), "sessions ended");
+    tracing::info!(user_id = %id, by = %by.principal(), sessions = ended.len(), "sessions ended");
     Ok(())
 }
 

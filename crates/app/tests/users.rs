@@ -6,17 +6,18 @@ use doorward_app::{
     account::{self, DeleteError},
     bootstrap, change,
     grant::{
-        self, PermitError, Permitted, RolesRead, RolesWrite, SessionsWrite, UsersRead, UsersWrite,
+        self, GrantCache, PermitError, Permitted, RolesRead, RolesWrite, SessionsWrite, UsersRead,
+        UsersWrite,
     },
     role::{self, RoleError},
     session::{self, LoginError, RefreshError},
     user::{self, UpdateUser, UserError},
 };
 use doorward_domain::{
-    Device, DisplayName, Email, PageRequest, Password, Permission, Role, RoleName, UserStatus,
-    ports::FeedCursor, role::RoleDescription,
+    Device, DisplayName, Email, PageRequest, Password, Permission, Role, RoleName, User, UserId,
+    UserStatus, ports::FeedCursor, role::RoleDescription,
 };
-use doorward_testkit::{PASSWORD, World};
+use doorward_testkit::{PASSWORD, World, mock::MockStore};
 use secrecy::ExposeSecret;
 
 fn name(text: &str) -> RoleName {
@@ -93,6 +94,35 @@ async fn another_instance_forgets_what_it_knew_when_it_hears_of_the_change() {
     assert!(grant::permit::<UsersRead>(&other, actor).await.is_ok());
     change::catch_up(&other, start).await.unwrap();
     assert!(grant::permit::<UsersRead>(&other, actor).await.is_err());
+}
+
+#[tokio::test]
+async fn what_was_read_while_a_change_came_in_is_not_kept() {
+    let world = World::default();
+    let root = admin(&world, "root@example.com").await;
+    let present = world.ctx.store.user_by_id(root.user_id()).await.unwrap().unwrap();
+    let changes: [fn(&GrantCache, UserId); 2] =
+        [|grants, user| grants.forget(user), |grants, _| grants.forget_all()];
+    for change in changes {
+        let mut other = world.ctx.clone();
+        other.grants = Arc::default();
+        let (grants, mut reads) = (Arc::clone(&other.grants), 0);
+        let (before, after) = (present.clone(), User { roles: Vec::new(), ..present.clone() });
+        let mut store = MockStore::new();
+        store.expect_roles().returning(|| Ok(vec![role("admin", &[])]));
+        store.expect_user_by_id().returning(move |id| {
+            reads += 1;
+            if reads > 1 {
+                return Ok(Some(after.clone()));
+            }
+            // It was read before the change, and arrives after the change was heard of.
+            change(&grants, id);
+            Ok(Some(before.clone()))
+        });
+        other.store = Arc::new(store);
+        assert!(grant::permit::<UsersRead>(&other, root).await.is_ok());
+        assert!(grant::permit::<UsersRead>(&other, root).await.is_err(), "it is read anew");
+    }
 }
 
 #[tokio::test]
@@ -218,7 +248,7 @@ async fn what_is_not_there_is_not_found_and_unknown_roles_are_told() {
     let missing = role::delete(&world.ctx, &roles, &name("unheard-of")).await;
     assert!(matches!(missing, Err(RoleError::NotFound)));
     let list = permitted::<RolesRead>(&world, root).await;
-    let page = role::list(&world.ctx, &list, PageRequest::default()).await.unwrap();
+    let page = role::list(&world.ctx, &list, &PageRequest::default()).await.unwrap();
     let names: Vec<_> = page.items.iter().map(|role| role.name.as_str()).collect();
     assert_eq!(names, ["admin", "user"]);
 }

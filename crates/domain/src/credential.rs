@@ -15,13 +15,14 @@ pub struct Credential {
     pub version: i64,
 }
 
-/// A password hash in PHC string format. It is not a secret by itself, but it is kept out of logs
-/// all the same.
+/// A password hash: a PHC string, or what the [hasher](crate::ports::PasswordHasher::adopt) made of a
+/// hash from elsewhere until its owner signs in. It is not a secret by itself, but it is kept out of
+/// logs all the same.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// Takes a PHC string; the hasher that reads it reports one that it cannot use.
+    /// Takes the text that was stored; the hasher that reads it reports one that it cannot use.
     #[must_use]
     pub fn from_phc(text: String) -> Self {
         Self(text)

@@ -6,6 +6,8 @@ use icu_properties::{
 };
 use unicode_normalization::UnicodeNormalization;
 
+use crate::case_folding::fold_case;
+
 /// Longest name in code points.
 const MAX_CHARACTERS: usize = 100;
 
@@ -54,6 +56,12 @@ impl DisplayName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The form in which people are looked up by name, without regard to case.
+    #[must_use]
+    pub fn folded(&self) -> String {
+        fold_case(&self.0)
     }
 }
 

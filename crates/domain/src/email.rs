@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use unicase::UniCase;
 use unicode_normalization::UnicodeNormalization;
+
+use crate::case_folding::fold_case;
 
 /// Longest local part in octets (RFC 5321 §4.5.3.1.1).
 const LOCAL_MAX_OCTETS: usize = 64;
@@ -139,10 +140,6 @@ fn canonical_domain(domain: &str) -> Result<String, EmailError> {
         return Err(EmailError::Domain);
     }
     Ok(ascii)
-}
-
-fn fold_case(local: &str) -> String {
-    UniCase::unicode(local).to_folded_case().nfc().collect()
 }
 
 #[cfg(test)]

@@ -8,9 +8,11 @@
 //! argument.
 
 pub mod access;
+mod case_folding;
 pub mod credential;
 pub mod display_name;
 pub mod email;
+pub mod foreign_hash;
 pub mod id;
 pub mod key_life;
 pub mod page;
@@ -22,11 +24,13 @@ pub mod role;
 pub mod session;
 pub mod signing_key;
 pub mod user;
+pub mod user_list;
 
 pub use access::AccessClaims;
 pub use credential::{Credential, PasswordHash};
 pub use display_name::DisplayName;
 pub use email::Email;
+pub use foreign_hash::ForeignHashError;
 pub use id::{SessionId, TokenId, UserId};
 pub use key_life::{KeyLife, KeyPlan, KeyState};
 pub use page::{Page, PageLimit, PageRequest};
@@ -36,6 +40,7 @@ pub use role::{Role, RoleName};
 pub use session::{Device, Generation, Revocation, Session};
 pub use signing_key::{PublicKey, SealedSigningKey, SigningAlgorithm};
 pub use user::{User, UserStatus};
+pub use user_list::{SearchPrefix, UserFilter, UserKey};
 
 /// A moment in UTC, in whole microseconds: the finest that both databases keep, so that what was
 /// written and what is read back are equal.

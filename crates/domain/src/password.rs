@@ -3,17 +3,26 @@
 use secrecy::{ExposeSecret, SecretString};
 use unicode_normalization::UnicodeNormalization;
 
-/// Longest password in code points after NFKC. It bounds the work of one request.
+/// Longest new password in code points after NFKC.
 const MAX_CHARACTERS: usize = 256;
+/// Longest password that can be tried, in octets as typed. It bounds the work of one request, and is
+/// what the widespread systems take from which accounts are imported (Django, passlib).
+const MAX_OCTETS: usize = 4096;
 /// The name of the product, which must not make up a password.
 const PRODUCT: &str = "doorward";
 
-/// A password that somebody typed: NFKC, 1 to 256 code points, no NUL. White space at the ends is
-/// part of it. Nothing prints it, and it is wiped from memory when dropped.
+/// A password that somebody typed: 1 to 4096 octets, no NUL. White space at the ends is part of it.
+/// Nothing prints it, and it is wiped from memory when dropped.
 #[derive(Debug, Clone)]
-pub struct Password(SecretString);
+pub struct Password {
+    /// In NFKC.
+    normalised: SecretString,
+    /// As typed, where that differs.
+    typed: Option<SecretString>,
+}
 
-/// What a new password must fulfil beyond being a [`Password`].
+/// What a new password must fulfil beyond being a [`Password`]: at most 256 code points after NFKC,
+/// and what this says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PasswordPolicy {
     /// Least number of code points after NFKC.
@@ -29,8 +38,8 @@ pub enum PasswordError {
         "must be at least {min} characters; a few words in a row are easy to remember and hard to guess"
     )]
     TooShort { min: usize },
-    #[error("must be at most {MAX_CHARACTERS} characters")]
-    TooLong,
+    #[error("must be at most {max} characters")]
+    TooLong { max: usize },
     #[error("must not hold the NUL character")]
     Nul,
     #[error("is too easy to guess: {reason}")]
@@ -46,25 +55,27 @@ impl Password {
         if text.is_empty() {
             return Err(PasswordError::Empty);
         }
-        // A code point has at most 4 octets, and NFKC joins at most a handful of code points into
-        // one; a text longer than this is refused before it is normalised.
-        if text.len() > MAX_CHARACTERS * 4 * 4 {
-            return Err(PasswordError::TooLong);
+        if text.len() > MAX_OCTETS {
+            return Err(PasswordError::TooLong { max: MAX_OCTETS });
         }
-        let normalised: String = text.nfkc().collect();
-        if normalised.chars().count() > MAX_CHARACTERS {
-            return Err(PasswordError::TooLong);
-        }
-        if normalised.contains('\0') {
+        if text.contains('\0') {
             return Err(PasswordError::Nul);
         }
-        Ok(Self(normalised.into()))
+        let normalised = SecretString::from(text.nfkc().collect::<String>());
+        let typed = (normalised.expose_secret() != text).then(|| text.into());
+        Ok(Self { normalised, typed })
     }
 
-    /// The octets to hash.
+    /// The octets to hash: both Unicode forms of a password are one.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
-        self.0.expose_secret().as_bytes()
+        self.normalised.expose_secret().as_bytes()
+    }
+
+    /// The octets as they were typed. Other systems hash these, so an imported hash is of these.
+    #[must_use]
+    pub fn expose_typed(&self) -> &[u8] {
+        self.typed.as_ref().unwrap_or(&self.normalised).expose_secret().as_bytes()
     }
 }
 
@@ -73,11 +84,15 @@ impl PasswordPolicy {
     /// first: the person's address and name.
     ///
     /// # Errors
-    /// When the password is too short, or so guessable that zxcvbn scores it below 3 of 4.
+    /// When the password is too short, too long, or so guessable that zxcvbn scores it below 3 of 4.
     pub fn judge(&self, password: &Password, personal: &[&str]) -> Result<(), PasswordError> {
-        let text = password.0.expose_secret();
-        if text.chars().count() < self.min_length {
+        let text = password.normalised.expose_secret();
+        let length = text.chars().count();
+        if length < self.min_length {
             return Err(PasswordError::TooShort { min: self.min_length });
+        }
+        if length > MAX_CHARACTERS {
+            return Err(PasswordError::TooLong { max: MAX_CHARACTERS });
         }
         let words: Vec<&str> = personal
             .iter()
@@ -163,8 +178,11 @@ mod tests {
     #[test]
     fn refuses_what_cannot_be_a_password() {
         assert_eq!(judge(""), Err(PasswordError::Empty));
-        assert_eq!(judge(&"x".repeat(257)), Err(PasswordError::TooLong));
-        assert_eq!(judge(&"x".repeat(1_000_000)), Err(PasswordError::TooLong));
+        let long = |max| Err(PasswordError::TooLong { max });
+        assert_eq!(judge(&"correct horse ".repeat(19)), long(256));
+        assert_eq!(judge(&"x".repeat(4096)), long(256));
+        assert_eq!(judge(&"x".repeat(4097)), long(4096));
+        assert_eq!(judge(&"x".repeat(1_000_000)), long(4096));
         assert_eq!(judge("correct horse\0battery"), Err(PasswordError::Nul));
         assert_eq!(judge("fourteen chars"), Err(PasswordError::TooShort { min: 15 }));
     }
@@ -172,10 +190,26 @@ mod tests {
     #[test]
     fn counts_code_points_after_nfkc() {
         // The ligature is one code point as typed and three after NFKC.
-        assert!(Password::parse(&"\u{fb03}".repeat(86)).is_err());
-        assert!(Password::parse(&"\u{fb03}".repeat(85)).is_ok());
+        let long = Err(PasswordError::TooLong { max: 256 });
+        assert_eq!(judge(&"\u{fb03}".repeat(86)), long);
+        assert_ne!(judge(&"\u{fb03}".repeat(85)), long);
         // Four octets a character are still one character each.
-        assert!(Password::parse(&"🦀".repeat(256)).is_ok());
+        assert_ne!(judge(&"🦀".repeat(256)), long);
+    }
+
+    #[test]
+    fn what_another_system_took_can_be_tried_and_is_kept_as_typed() {
+        for (typed, normalised) in [
+            ("x", "x"),
+            (" ", " "),
+            ("4\u{b5}m\u{b2}", "4\u{3bc}m2"),
+            ("cafe\u{301}", "caf\u{e9}"),
+            (&"x".repeat(4096), &"x".repeat(4096)),
+        ] {
+            let password = Password::parse(typed).unwrap();
+            assert_eq!(password.expose_typed(), typed.as_bytes());
+            assert_eq!(password.expose(), normalised.as_bytes());
+        }
     }
 
     #[test]
@@ -263,7 +297,7 @@ mod tests {
 
     #[test]
     fn debug_shows_nothing() {
-        let password = Password::parse("correct horse battery staple").unwrap();
+        let password = Password::parse("correct horse\u{b2} battery staple").unwrap();
         assert!(!format!("{password:?}").contains("horse"));
     }
 }

@@ -2,7 +2,7 @@
 //! so it is encoded and not signed.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use doorward_domain::{RoleName, SessionId};
+use doorward_domain::{RoleName, SessionId, UserId, UserKey};
 use uuid::Uuid;
 
 /// A key of a list that can stand in a cursor.
@@ -28,6 +28,26 @@ impl Key for RoleName {
 
     fn from_octets(octets: &[u8]) -> Option<Self> {
         Self::parse(std::str::from_utf8(octets).ok()?).ok()
+    }
+}
+
+/// An id, and what was found behind it, if it was looked for.
+impl Key for UserKey {
+    fn octets(&self) -> Vec<u8> {
+        match self {
+            Self::Newest(id) => id.as_uuid().as_bytes().to_vec(),
+            Self::Term { term, id } => [id.as_uuid().as_bytes(), term.as_bytes()].concat(),
+        }
+    }
+
+    fn from_octets(octets: &[u8]) -> Option<Self> {
+        let (id, term) = octets.split_first_chunk::<16>()?;
+        let id = UserId::from_uuid(Uuid::from_bytes(*id));
+        if term.is_empty() {
+            return Some(Self::Newest(id));
+        }
+        let term = std::str::from_utf8(term).ok().filter(|term| !term.contains('\0'))?;
+        Some(Self::Term { term: term.to_owned(), id })
     }
 }
 
@@ -59,6 +79,15 @@ mod tests {
         let id = SessionId::from_uuid(Uuid::from_u128(0x019b_76da_a87b_774b_8000_0000_0000_0001));
         assert_eq!(decode(&encode(&id)), Some(id));
         assert_eq!(decode(&encode(&RoleName::admin())), Some(RoleName::admin()));
+        let user = UserId::from_uuid(id.as_uuid());
+        for key in [UserKey::Newest(user), UserKey::Term { term: "ada é".to_owned(), id: user }] {
+            assert_eq!(decode(&encode(&key)), Some(key));
+        }
+        let zero = UserKey::Term { term: "a\0".to_owned(), id: user };
+        assert_eq!(decode::<UserKey>(&encode(&zero)), None, "PostgreSQL takes no zero in a text");
+        for nonsense in ["", "x", "AAAA", "AAAAAAAAAAAAAAAAAAAAAP8"] {
+            assert_eq!(decode::<UserKey>(nonsense), None, "{nonsense}");
+        }
         for nonsense in ["", "x", "../..", &"A".repeat(1000), "AAAAAAAAAAAAAAAAAAAAAB"] {
             assert_eq!(decode::<SessionId>(nonsense), None, "{nonsense}");
             assert_eq!(decode::<RoleName>(nonsense), None, "{nonsense}");

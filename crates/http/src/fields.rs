@@ -1,5 +1,5 @@
-//! Reading the members of a request body into domain values, and collecting everything that is wrong
-//! with them before answering.
+//! Reading the members of a request body, or the parameters of a query, into domain values, and
+//! collecting everything that is wrong with them before answering.
 
 use std::fmt::Display;
 
@@ -9,6 +9,7 @@ use doorward_domain::{
     password::PasswordError,
     permission::PermissionError,
     role::{RoleDescriptionError, RoleNameError},
+    user_list::SearchPrefixError,
 };
 use serde_json::{Map, Value};
 
@@ -48,7 +49,7 @@ impl FieldFault for PasswordError {
         match self {
             Self::Empty => "empty",
             Self::TooShort { .. } => "too_short",
-            Self::TooLong => "too_long",
+            Self::TooLong { .. } => "too_long",
             Self::Nul => "invalid_character",
             Self::Guessable { .. } => "too_guessable",
         }
@@ -64,6 +65,16 @@ impl FieldFault for RoleNameError {
 impl FieldFault for PermissionError {
     fn code(&self) -> &'static str {
         "invalid_format"
+    }
+}
+
+impl FieldFault for SearchPrefixError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooLong => "too_long",
+            Self::Unprintable => "invalid_character",
+        }
     }
 }
 
@@ -85,6 +96,17 @@ pub(crate) struct Fields {
 impl Fields {
     pub fn new(members: Map<String, Value>) -> Self {
         Self { members, faults: Vec::new() }
+    }
+
+    /// The parameters of a query, each of which may be there once.
+    pub fn from_query(query: &str) -> Self {
+        let mut fields = Self::new(Map::new());
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if fields.members.insert(name.to_string(), value.into()).is_some() {
+                fields.fault::<()>(&name, "repeated", "is given more than once");
+            }
+        }
+        fields
     }
 
     /// Reads a string member that must be there. `None` means that a fault was noted.

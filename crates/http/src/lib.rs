@@ -28,5 +28,5 @@ pub use lifecycle::Lifecycle;
 pub use openapi::document;
 pub use rate_limit::RateLimits;
 pub use request_id::RequestId;
-pub use routes::{health_router, router};
+pub use routes::{UserView, health_router, router};
 pub use state::{HttpSettings, HttpState};

@@ -1,11 +1,9 @@
 //! Lists, a page at a time: what is asked for in the query, and the page as it is answered.
 
-use std::borrow::Cow;
-
 use axum::{
     Json,
-    extract::FromRequestParts,
-    http::{HeaderValue, header, request::Parts},
+    extract::{FromRequestParts, OriginalUri},
+    http::{HeaderValue, Uri, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use doorward_domain::{Page, PageLimit, PageRequest, page::PAGE_LIMIT_MAX};
@@ -15,58 +13,77 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     HttpState,
     cursor::{self, Key},
-    problem::{Code, FieldError, Problem},
+    fields::{FieldFault, Fields},
+    problem::Problem,
 };
 
-/// Extracts `limit` and `after`. What is out of range is refused, never cut in silence.
-pub(crate) struct Paging<K>(pub PageRequest<K>);
+/// Which items of a list are asked for.
+pub(crate) trait Filter<K>: Sized {
+    /// Reads the parameters. `None` means that `fields` has noted a fault.
+    fn read(fields: &mut Fields) -> Option<Self>;
 
-impl<K: Key> FromRequestParts<HttpState> for Paging<K> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &HttpState) -> Result<Self, Problem> {
-        let (mut request, mut errors) = (PageRequest::default(), Vec::new());
-        let mut seen = (false, false);
-        let mut refuse = |name: &str, code, detail: String| {
-            errors.push(FieldError { pointer: format!("/{name}"), code, detail });
-        };
-        for (name, value) in form_pairs(parts.uri.query().unwrap_or_default()) {
-            match name.as_ref() {
-                "limit" if std::mem::replace(&mut seen.0, true) => {
-                    refuse("limit", "repeated", "is given more than once".to_owned());
-                }
-                "limit" => match value.parse().ok().and_then(PageLimit::new) {
-                    Some(limit) => request.limit = limit,
-                    None => refuse(
-                        "limit",
-                        "out_of_range",
-                        format!("must be a whole number from 1 to {PAGE_LIMIT_MAX}"),
-                    ),
-                },
-                "after" if std::mem::replace(&mut seen.1, true) => {
-                    refuse("after", "repeated", "is given more than once".to_owned());
-                }
-                "after" => match cursor::decode(&value) {
-                    Some(after) => request.after = Some(after),
-                    None => refuse(
-                        "after",
-                        "invalid_format",
-                        "must be a next_cursor of an earlier page".to_owned(),
-                    ),
-                },
-                _ => {}
-            }
-        }
-        if errors.is_empty() {
-            Ok(Self(request))
-        } else {
-            Err(Problem::new(Code::ValidationFailed).with_errors(errors))
-        }
+    /// Whether a cursor with this key is one of the list.
+    fn knows(&self, _key: &K) -> bool {
+        true
     }
 }
 
-fn form_pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-    form_urlencoded::parse(query.as_bytes())
+/// All items.
+pub(crate) struct Everything;
+
+impl<K> Filter<K> for Everything {
+    fn read(_: &mut Fields) -> Option<Self> {
+        Some(Self)
+    }
+}
+
+/// Extracts which page is asked for (`limit` and `after`), and of which items. What is out of range is
+/// refused, never cut in silence; so is a parameter that the list does not know, because a filter with
+/// a slip of the pen would list everything.
+pub(crate) struct Listing<K, F = Everything> {
+    pub page: PageRequest<K>,
+    pub filter: F,
+    address: Uri,
+}
+
+impl<K: Key, F: Filter<K>> FromRequestParts<HttpState> for Listing<K, F> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, http: &HttpState) -> Result<Self, Problem> {
+        let Ok(OriginalUri(address)) = OriginalUri::from_request_parts(parts, http).await;
+        let mut fields = Fields::from_query(address.query().unwrap_or_default());
+        let limit = fields
+            .optional("limit", |text| text.parse().ok().and_then(PageLimit::new).ok_or(LimitFault));
+        let after = fields.optional("after", |text| cursor::decode(text).ok_or(CursorFault));
+        let filter = F::read(&mut fields);
+        if let (Some(filter), Some(after)) = (&filter, &after)
+            && !filter.knows(after)
+        {
+            fields.refuse("after", &CursorFault);
+        }
+        let page = PageRequest { limit: limit.unwrap_or_default(), after };
+        fields.finish(filter.map(|filter| Self { page, filter, address }))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("must be a whole number from 1 to {PAGE_LIMIT_MAX}")]
+struct LimitFault;
+
+impl FieldFault for LimitFault {
+    fn code(&self) -> &'static str {
+        "out_of_range"
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("must be a next_cursor of an earlier page of the same list")]
+struct CursorFault;
+
+impl FieldFault for CursorFault {
+    fn code(&self) -> &'static str {
+        "invalid_format"
+    }
 }
 
 /// What [`Paging`] reads, for the OpenAPI document.
@@ -92,21 +109,32 @@ pub(crate) struct PageView<T> {
     next_cursor: Option<String>,
 }
 
-/// Answers with a page, and with where the next one is (RFC 8288).
-pub(crate) fn respond<Item, K: Key, View: Serialize>(
-    path: &str,
-    limit: PageLimit,
-    page: Page<Item, K>,
-    view: impl Fn(Item) -> View,
-) -> Response {
-    let next_cursor = page.next.as_ref().map(cursor::encode);
-    let link = next_cursor
-        .as_ref()
-        .map(|after| format!("<{path}?limit={}&after={after}>; rel=\"next\"", limit.get()));
-    let items = page.items.into_iter().map(view).collect();
-    let mut response = Json(PageView { items, next_cursor }).into_response();
-    if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
-        response.headers_mut().insert(header::LINK, link);
+impl<K: Key, F> Listing<K, F> {
+    /// Answers with the page that was asked for, and with where the next one is (RFC 8288).
+    pub fn respond<Item, View: Serialize>(
+        &self,
+        page: Page<Item, K>,
+        view: impl Fn(Item) -> View,
+    ) -> Response {
+        let next_cursor = page.next.as_ref().map(cursor::encode);
+        let link =
+            next_cursor.as_ref().map(|after| format!("<{}>; rel=\"next\"", self.with(after)));
+        let items = page.items.into_iter().map(view).collect();
+        let mut response = Json(PageView { items, next_cursor }).into_response();
+        if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
+            response.headers_mut().insert(header::LINK, link);
+        }
+        response
     }
-    response
+
+    /// The address of this list from a cursor on.
+    fn with(&self, after: &str) -> String {
+        let query = self.address.query().unwrap_or_default();
+        let others = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "after");
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(others)
+            .append_pair("after", after)
+            .finish();
+        format!("{}?{query}", self.address.path())
+    }
 }

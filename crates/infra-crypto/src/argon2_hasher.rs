@@ -5,13 +5,14 @@ use std::{sync::Arc, time::Duration};
 use argon2::{Algorithm, Argon2, Params, Version};
 use async_trait::async_trait;
 use doorward_domain::{
-    Password, PasswordHash,
+    ForeignHashError, Password, PasswordHash,
     ports::{Entropy, HashError, PasswordHasher, Verdict},
 };
 
 use crate::{
+    argon2_hash::{Argon2Hash, SALT_LENGTH, failed, output_length},
     hashing_pool::HashingPool,
-    stored_hash::{SALT_LENGTH, StoredHash, failed, output_length},
+    stored_hash::StoredHash,
 };
 
 /// How much hashing is done at once, and how hard it is.
@@ -54,7 +55,7 @@ impl Argon2Hasher {
         entropy.fill(&mut output);
         Ok(Self {
             pool: HashingPool::new(concurrency, queue, queue_timeout, parameters.block_count()),
-            dummy: StoredHash::write(&parameters, &salt, &output)?,
+            dummy: Argon2Hash::write(&parameters, &salt, &output)?,
             parameters,
             entropy,
         })
@@ -76,7 +77,7 @@ impl PasswordHasher for Argon2Hasher {
         };
         let output =
             self.pool.run(self.parameters.block_count(), compute).await?.map_err(failed)?;
-        StoredHash::write(&self.parameters, &salt, &output)
+        Argon2Hash::write(&self.parameters, &salt, &output)
     }
 
     async fn verify(
@@ -85,18 +86,21 @@ impl PasswordHasher for Argon2Hasher {
         hash: Option<&PasswordHash>,
     ) -> Result<Verdict, HashError> {
         let stored = StoredHash::read(hash.unwrap_or(&self.dummy), &self.parameters)?;
-        let outdated = stored.is_outdated();
+        let outdated = stored.is_outdated(&self.parameters);
         let password = password.clone();
         let matches = self
             .pool
-            .run(stored.block_count(), move |memory| stored.matches(password.expose(), memory))
-            .await?
-            .map_err(failed)?;
+            .run(stored.block_count(), move |memory| stored.matches(&password, memory))
+            .await??;
         if matches && hash.is_some() {
             Ok(Verdict::Match { outdated })
         } else {
             Ok(Verdict::Mismatch)
         }
+    }
+
+    fn adopt(&self, foreign: &str) -> Result<PasswordHash, ForeignHashError> {
+        StoredHash::adopt(foreign, &self.parameters)
     }
 }
 
@@ -179,7 +183,7 @@ mod tests {
         assert_eq!(verdict, Verdict::Mismatch);
         // The dummy goes through the same reader and asks for the current parameters.
         let dummy = StoredHash::read(&hasher.dummy, &hasher.parameters).unwrap();
-        assert!(!dummy.is_outdated());
+        assert!(!dummy.is_outdated(&hasher.parameters));
         assert_eq!(dummy.block_count(), hasher.parameters.block_count());
         let real = hasher.hash(&password("correct horse")).await.unwrap();
         assert_eq!(hasher.dummy.as_phc().len(), real.as_phc().len());
@@ -199,6 +203,8 @@ mod tests {
         };
         let hasher = Argon2Hasher::new(settings, Arc::new(SystemEntropy::default())).unwrap();
         let hash = hasher.hash(&password("correct horse")).await.unwrap();
+        let foreign =
+            hasher.adopt("$2y$05$L38D0YlThxlyoiYT11dal.kp9O1sBtyGhGGO.Ng/6Mx9.pO8mXFvG").unwrap();
         let (start, started) = tokio::sync::oneshot::channel();
         let (end, ended) = std::sync::mpsc::channel();
         let running = hasher.pool.run(1, move |_| {
@@ -212,6 +218,7 @@ mod tests {
                 hasher.hash(&password).await.map(|_| ()),
                 hasher.verify(&password, Some(&hash)).await.map(|_| ()),
                 hasher.verify(&password, None).await.map(|_| ()),
+                hasher.verify(&password, Some(&foreign)).await.map(|_| ()),
             ] {
                 assert!(matches!(outcome, Err(HashError::Overloaded { .. })), "{outcome:?}");
             }
@@ -263,7 +270,7 @@ mod tests {
             Argon2::new(algorithm, version, params)
                 .hash_password_into(b"correct horse", &salt, &mut output)
                 .unwrap();
-            let ours = StoredHash::write(&hasher().parameters, &salt, &output).unwrap();
+            let ours = Argon2Hash::write(&hasher().parameters, &salt, &output).unwrap();
             let text = ours
                 .as_phc()
                 .replace("argon2id", algorithm.as_str())
@@ -300,12 +307,17 @@ mod tests {
             &format!("$argon2id$v=19$m=7,t=2,p=1{end}"),
             &format!("$argon2id$v=19$m=-1,t=2,p=1{end}"),
             &format!("$argon2id$v=19$m=32,t=2,p=1,x=1{end}"),
-            &format!("$argon2id$v=19$m=65537,t=2,p=1{end}"),
+            &format!("$argon2id$v=19$m=131073,t=2,p=1{end}"),
+            &format!("$argon2id$v=19$m=131072,t=9,p=1{end}"),
             &format!("$argon2id$v=19$m=4294967295,t=2,p=1{end}"),
             &format!("$argon2id$v=19$m=4294967296,t=2,p=1{end}"),
-            &format!("$argon2id$v=19$m=32,t=11,p=1{end}"),
+            &format!("$argon2id$v=19$m=32,t=32769,p=1{end}"),
             &format!("$argon2id$v=19$m=32,t=4294967295,p=1{end}"),
-            &format!("$argon2id$v=19$m=64,t=2,p=5{end}"),
+            &format!("$argon2id$v=19$m=32,t=2,p=5{end}"),
+            &format!("$argon2d$v=19$m=32,t=2,p=1{end}"),
+            &format!("$argon2id$v=19$m=32,t=2{end}"),
+            &format!("$argon2id$v=19$m=32,t=2,p=1,keyid=c29tZQ{end}"),
+            &format!("$argon2id$v=19$m=32,t=2,p=1,data=c29tZQ{end}"),
             &format!("$argon2id$v=19$m=4294967295,t=2,p=16777215{end}"),
             &format!("$argon2id$v=19$m=32,t=2,p=1$c29tZXNhbHRzb21lc2FsdA${long_output}"),
             &format!("$argon2id$v=19$m=32,t=2,p=1{end}$"),
@@ -318,7 +330,7 @@ mod tests {
 
     #[tokio::test]
     async fn current_parameters_above_the_limits_are_usable() {
-        let strong = hasher_with(Params::new(64, 11, 5, None).unwrap());
+        let strong = hasher_with(Params::new(131_073, 9, 1, None).unwrap());
         let hash = strong.hash(&password("correct horse")).await.unwrap();
         let verdict = strong.verify(&password("correct horse"), Some(&hash)).await.unwrap();
         assert_eq!(verdict, Verdict::Match { outdated: false });
@@ -337,6 +349,67 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_hash_from_elsewhere_matches_and_is_outdated_always() {
+        let hasher = hasher();
+        let own = hasher.hash(&password("correct horse")).await.unwrap();
+        for (text, right) in [
+            // By Django 6.1.3.
+            (
+                "pbkdf2_sha256$5000$PhCkbsol2GLhzG7DtuwatP$hjBYQZ/6DnIYNenSwseTOUc2dk3tzlhUG5yj8uG+VAI=",
+                "Gr\u{fc}\u{df}e aus K\u{f6}ln: 5 \u{b5}m\u{b2} \u{1f980}",
+            ),
+            // By PHP 8.2.35.
+            (
+                "$2y$05$L38D0YlThxlyoiYT11dal.kp9O1sBtyGhGGO.Ng/6Mx9.pO8mXFvG",
+                "correct horse battery staple",
+            ),
+            // Nothing tells it from a hash that was made here.
+            (own.as_phc(), "correct horse"),
+        ] {
+            let adopted = hasher.adopt(text).unwrap();
+            let verdict = hasher.verify(&password(right), Some(&adopted)).await.unwrap();
+            assert_eq!(verdict, Verdict::Match { outdated: true }, "{text}");
+            let verdict = hasher.verify(&password("wrong"), Some(&adopted)).await.unwrap();
+            assert_eq!(verdict, Verdict::Mismatch, "{text}");
+        }
+    }
+
+    /// What was hashed elsewhere is what was typed, or its NFKC.
+    #[tokio::test]
+    async fn a_hash_from_elsewhere_is_of_either_unicode_form_and_an_own_one_of_nfkc() {
+        let hasher = hasher();
+        let typed = "4 \u{b5}m\u{b2}";
+        let salt = [7; SALT_LENGTH];
+        let mut output = [0; 32];
+        for (hashed, own) in
+            [(typed, Verdict::Mismatch), ("4 \u{3bc}m2", Verdict::Match { outdated: false })]
+        {
+            Argon2::new(Algorithm::Argon2id, Version::V0x13, hasher.parameters.clone())
+                .hash_password_into(hashed.as_bytes(), &salt, &mut output)
+                .unwrap();
+            let hash = Argon2Hash::write(&hasher.parameters, &salt, &output).unwrap();
+            assert_eq!(hasher.verify(&password(typed), Some(&hash)).await.unwrap(), own);
+            let adopted = hasher.adopt(hash.as_phc()).unwrap();
+            let verdict = hasher.verify(&password(typed), Some(&adopted)).await.unwrap();
+            assert_eq!(verdict, Verdict::Match { outdated: true }, "{hashed}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_what_was_taken_over_is_checked_as_a_hash_from_elsewhere() {
+        let hasher = hasher();
+        let bcrypt = "$2y$05$L38D0YlThxlyoiYT11dal.kp9O1sBtyGhGGO.Ng/6Mx9.pO8mXFvG";
+        let adopted = hasher.adopt(bcrypt).unwrap();
+        for text in [bcrypt, "foreign:", "foreign:x", "foreign:$1$ukBpmE9o$cNhUyOG6Gp3gL0vEUV3xr/"]
+        {
+            let outcome = verify(&hasher, "correct horse battery staple", text).await;
+            assert!(matches!(outcome, Err(HashError::Unusable(_))), "{text}: {outcome:?}");
+        }
+        // What is stored is not a form that may be imported.
+        assert_eq!(hasher.adopt(adopted.as_phc()), Err(ForeignHashError::Unknown));
+    }
+
     /// Hashes of many sizes through the same, used memory must be what the plain call computes.
     #[tokio::test]
     async fn memory_that_was_used_before_changes_no_result() {
@@ -350,7 +423,7 @@ mod tests {
                 Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
                     .hash_password_into(text.as_bytes(), &salt, &mut plain)
                     .unwrap();
-                let hash = StoredHash::write(&params, &salt, &plain).unwrap();
+                let hash = Argon2Hash::write(&params, &salt, &plain).unwrap();
                 let verdict = hasher.verify(&password(&text), Some(&hash)).await.unwrap();
                 assert!(matches!(verdict, Verdict::Match { .. }), "{text}");
             }

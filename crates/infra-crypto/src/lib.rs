@@ -5,7 +5,8 @@
 //!
 //! - [`SystemClock`] and [`SystemEntropy`] are the only places where the time and randomness of the
 //!   machine enter.
-//! - [`Argon2Hasher`] hashes passwords with Argon2id (RFC 9106), a bounded number at a time.
+//! - [`Argon2Hasher`] hashes passwords with Argon2id (RFC 9106), a bounded number at a time, and
+//!   checks them against the hashes of other systems too.
 //! - [`TokenService`] makes and checks access tokens (JWTs by RFC 9068) and refresh tokens, and keeps
 //!   the signing keys encrypted.
 //!
@@ -15,7 +16,10 @@
 
 mod access_token;
 mod ambient;
+mod argon2_hash;
 mod argon2_hasher;
+mod content_digest;
+mod foreign_hash;
 mod hashing_pool;
 mod key_derivation;
 mod keyring;
@@ -30,4 +34,5 @@ pub use ambient::{SystemClock, SystemEntropy};
 /// 19456 KiB, 2 passes, 1 lane.
 pub use argon2::Params as HashParameters;
 pub use argon2_hasher::{Argon2Hasher, HasherSettings};
+pub use content_digest::content_digest;
 pub use token_service::{TokenService, TokenSettings};

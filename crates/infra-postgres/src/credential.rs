@@ -94,6 +94,33 @@ impl CredentialQueries for PostgresStore {
     ) -> Result<Option<(User, Credential)>, StoreError> {
         credential_where!("u.id = $1", user_id.as_uuid(), self)
     }
+
+    async fn credentials_by_users(
+        &self,
+        user_ids: &[UserId],
+    ) -> Result<Vec<Credential>, StoreError> {
+        let ids: Vec<Uuid> = user_ids.iter().map(|id| id.as_uuid()).collect();
+        let rows = self
+            .read(async |connection| {
+                sqlx::query!(
+                    "SELECT user_id, password_hash, version FROM credentials
+                     WHERE user_id = ANY($1)",
+                    &ids,
+                )
+                .fetch_all(connection)
+                .await
+                .map_err(store_error)
+            })
+            .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Credential {
+                user_id: UserId::from_uuid(row.user_id),
+                hash: PasswordHash::from_phc(row.password_hash),
+                version: row.version,
+            })
+            .collect())
+    }
 }
 
 #[async_trait]

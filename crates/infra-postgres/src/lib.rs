@@ -12,6 +12,7 @@ mod change;
 mod consistency;
 mod credential;
 mod error;
+mod import;
 mod migrate;
 mod pool;
 mod role;
@@ -21,6 +22,7 @@ mod signing_key;
 pub mod testing;
 mod unit_of_work;
 mod user;
+mod user_list;
 
 pub use migrate::MigrateError;
 pub use pool::{PostgresSettings, PostgresStore};

@@ -36,8 +36,8 @@ impl TryFrom<RoleRow> for Role {
 }
 
 /// The names as a parameter, in order and without repetition.
-pub(crate) fn parameter(roles: &[RoleName]) -> Vec<String> {
-    let roles: BTreeSet<&str> = roles.iter().map(RoleName::as_str).collect();
+pub(crate) fn parameter<'a>(roles: impl IntoIterator<Item = &'a RoleName>) -> Vec<String> {
+    let roles: BTreeSet<&str> = roles.into_iter().map(RoleName::as_str).collect();
     roles.into_iter().map(str::to_owned).collect()
 }
 

@@ -2,13 +2,16 @@
 
 use async_trait::async_trait;
 use doorward_domain::{
-    DisplayName, Email, RoleName, Timestamp, User, UserId, UserStatus,
+    DisplayName, Email, Page, PageRequest, RoleName, Timestamp, User, UserFilter, UserId, UserKey,
+    UserStatus,
     ports::{CHANGE_KEPT_FOR, Constraint, StoreError, UserQueries, UserRepository},
 };
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use crate::{error::store_error, pool::PostgresStore, role, unit_of_work::PostgresUnitOfWork};
+use crate::{
+    error::store_error, pool::PostgresStore, role, unit_of_work::PostgresUnitOfWork, user_list,
+};
 
 /// A user as read, with the roles in order.
 pub(crate) struct UserRow {
@@ -50,23 +53,30 @@ impl TryFrom<UserRow> for User {
     }
 }
 
+/// Reads users; what follows `SELECT … FROM users` is the first argument.
+macro_rules! select_users {
+    ($rest:literal $(, $parameter:expr)* $(,)?) => {
+        sqlx::query_as!(
+            crate::user::UserRow,
+            r#"
+            SELECT id, email, email_verified, name, status, created_at, updated_at, last_login_at,
+                   ARRAY(SELECT role FROM user_roles
+                         WHERE user_id = users.id ORDER BY role COLLATE "C") AS "roles!"
+            FROM users
+            "# + $rest
+            $(, $parameter)*
+        )
+    };
+}
+pub(crate) use select_users;
+
 async fn by_id(executor: impl PgExecutor<'_>, id: UserId) -> Result<Option<User>, StoreError> {
-    sqlx::query_as!(
-        UserRow,
-        r#"
-        SELECT id, email, email_verified, name, status, created_at, updated_at, last_login_at,
-               ARRAY(SELECT role FROM user_roles WHERE user_id = users.id ORDER BY role COLLATE "C")
-                   AS "roles!"
-        FROM users
-        WHERE id = $1
-        "#,
-        id.as_uuid(),
-    )
-    .fetch_optional(executor)
-    .await
-    .map_err(store_error)?
-    .map(User::try_from)
-    .transpose()
+    select_users!("WHERE id = $1", id.as_uuid())
+        .fetch_optional(executor)
+        .await
+        .map_err(store_error)?
+        .map(User::try_from)
+        .transpose()
 }
 
 #[async_trait]
@@ -83,6 +93,22 @@ impl UserQueries for PostgresStore {
                 .map_err(store_error)
         })
         .await
+    }
+
+    async fn users(
+        &self,
+        filter: &UserFilter,
+        page: &PageRequest<UserKey>,
+    ) -> Result<Page<User, UserKey>, StoreError> {
+        self.read(async |connection| user_list::page(connection, filter, page).await).await
+    }
+
+    async fn users_by_id(
+        &self,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Vec<User>, StoreError> {
+        self.read(async |connection| user_list::by_id(connection, after, limit).await).await
     }
 }
 
@@ -111,14 +137,15 @@ impl UserRepository for PostgresUnitOfWork {
                 sqlx::query_scalar!(
                     r#"
                     WITH added AS (
-                        INSERT INTO users (id, email, email_canonical, email_verified, name, status,
-                                           created_at, updated_at, last_login_at)
-                        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                        INSERT INTO users (id, email, email_canonical, email_verified, name,
+                                           name_folded, status, created_at, updated_at,
+                                           last_login_at)
+                        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
                         ON CONFLICT (email_canonical) DO NOTHING
                         RETURNING id
                     ), granted AS (
                         INSERT INTO user_roles (user_id, role)
-                        SELECT id, role FROM added CROSS JOIN unnest($10::text[]) AS role
+                        SELECT id, role FROM added CROSS JOIN unnest($11::text[]) AS role
                     )
                     SELECT EXISTS (SELECT FROM added) AS "added!"
                     "#,
@@ -127,6 +154,7 @@ impl UserRepository for PostgresUnitOfWork {
                     user.email.canonical(),
                     user.email_verified,
                     user.name.as_str(),
+                    user.name.folded(),
                     user.status.as_str(),
                     user.created_at,
                     user.updated_at,
@@ -152,7 +180,7 @@ impl UserRepository for PostgresUnitOfWork {
                 UserRow,
                 r#"
                 UPDATE users
-                SET name = $2, updated_at = $3
+                SET name = $2, name_folded = $3, updated_at = $4
                 WHERE id = $1
                 RETURNING id, email, email_verified, name, status, created_at, updated_at,
                           last_login_at,
@@ -161,6 +189,7 @@ impl UserRepository for PostgresUnitOfWork {
                 "#,
                 id.as_uuid(),
                 name.as_str(),
+                name.folded(),
                 now,
             )
             .fetch_optional(connection)

@@ -1,6 +1,6 @@
 //! Looks for rows that contradict each other.
 
-use doorward_domain::{Email, ports::StoreError};
+use doorward_domain::{DisplayName, Email, ports::StoreError};
 use sqlx::SqlitePool;
 use uuid::Uuid;
 
@@ -32,19 +32,19 @@ pub(crate) async fn inconsistencies(readers: &SqlitePool) -> Result<Vec<String>,
     .await
     .map_err(store_error)?;
 
-    let addresses =
-        sqlx::query!(r#"SELECT id AS "id: Uuid", email, email_canonical FROM users ORDER BY id"#)
+    let users =
+        sqlx::query!(r#"SELECT id AS "id: Uuid", email, email_canonical, name, name_folded FROM users ORDER BY id"#)
             .fetch_all(readers)
             .await
             .map_err(store_error)?;
-    for row in addresses {
-        let sound =
-            Email::parse(&row.email).is_ok_and(|email| email.canonical() == row.email_canonical);
-        if !sound {
-            found.push(format!(
-                "the canonical address of user {} is not that of the address",
-                row.id
-            ));
+    for row in users {
+        let canonical = Email::parse(&row.email).map(|email| email.canonical().to_owned());
+        if canonical != Ok(row.email_canonical) {
+            found
+                .push(format!("user {}: the canonical address is not that of the address", row.id));
+        }
+        if DisplayName::parse(&row.name).map(|name| name.folded()) != Ok(row.name_folded) {
+            found.push(format!("user {}: the folded name is not that of the name", row.id));
         }
     }
     Ok(found)

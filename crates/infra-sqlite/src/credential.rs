@@ -8,8 +8,8 @@ use doorward_domain::{
 use uuid::Uuid;
 
 use crate::{
-    error::store_error, pool::SqliteStore, timestamp::to_micros, unit_of_work::SqliteUnitOfWork,
-    user::UserRow,
+    error::store_error, import::id_list, pool::SqliteStore, timestamp::to_micros,
+    unit_of_work::SqliteUnitOfWork, user::UserRow,
 };
 
 /// A user and their credential as read.
@@ -91,6 +91,31 @@ impl CredentialQueries for SqliteStore {
     ) -> Result<Option<(User, Credential)>, StoreError> {
         let user_id = user_id.as_uuid();
         credential_where!("u.id = ?1", user_id, &self.readers)
+    }
+
+    async fn credentials_by_users(
+        &self,
+        user_ids: &[UserId],
+    ) -> Result<Vec<Credential>, StoreError> {
+        let ids = id_list(user_ids.iter().map(|id| id.as_uuid()));
+        let rows = sqlx::query!(
+            r#"
+            SELECT user_id AS "user_id: Uuid", password_hash, version FROM credentials
+            WHERE user_id IN (SELECT unhex(value) FROM json_each(?1))
+            "#,
+            ids,
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(store_error)?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Credential {
+                user_id: UserId::from_uuid(row.user_id),
+                hash: PasswordHash::from_phc(row.password_hash),
+                version: row.version,
+            })
+            .collect())
     }
 }
 

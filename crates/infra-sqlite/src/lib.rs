@@ -12,6 +12,7 @@ mod change;
 mod consistency;
 mod credential;
 mod error;
+mod import;
 mod migrate;
 mod pool;
 mod role;
@@ -22,6 +23,7 @@ pub mod testing;
 mod timestamp;
 mod unit_of_work;
 mod user;
+mod user_list;
 
 pub use migrate::MigrateError;
 pub use pool::{SqlitePath, SqliteSettings, SqliteStore};

@@ -36,9 +36,9 @@ impl TryFrom<RoleRow> for Role {
 }
 
 /// Whether all these roles exist.
-pub(crate) async fn exist(
+pub(crate) async fn exist<'a>(
     connection: &mut SqliteConnection,
-    roles: &[RoleName],
+    roles: impl IntoIterator<Item = &'a RoleName>,
 ) -> Result<bool, StoreError> {
     for role in roles {
         let name = role.as_str();

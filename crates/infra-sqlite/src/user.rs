@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use doorward_domain::{
-    DisplayName, Email, RoleName, Timestamp, User, UserId, UserStatus,
+    DisplayName, Email, Page, PageRequest, RoleName, Timestamp, User, UserFilter, UserId, UserKey,
+    UserStatus,
     ports::{CHANGE_KEPT_FOR, Constraint, StoreError, UserQueries, UserRepository},
 };
 use sqlx::SqliteExecutor;
@@ -14,6 +15,7 @@ use crate::{
     role,
     timestamp::{from_micros, to_micros},
     unit_of_work::SqliteUnitOfWork,
+    user_list,
 };
 
 /// A user as read, with the roles in order and with commas between them.
@@ -60,25 +62,32 @@ impl TryFrom<UserRow> for User {
     }
 }
 
+/// Reads users; what follows `SELECT … FROM users` is the first argument.
+macro_rules! select_users {
+    ($rest:literal $(, $parameter:expr)* $(,)?) => {
+        sqlx::query_as!(
+            crate::user::UserRow,
+            r#"
+            SELECT id AS "id: uuid::Uuid", email, email_verified AS "email_verified: bool", name,
+                   status, created_at, updated_at, last_login_at,
+                   (SELECT group_concat(role, ',' ORDER BY role)
+                    FROM user_roles WHERE user_id = users.id) AS "roles?: String"
+            FROM users
+            "# + $rest
+            $(, $parameter)*
+        )
+    };
+}
+pub(crate) use select_users;
+
 async fn by_id(executor: impl SqliteExecutor<'_>, id: UserId) -> Result<Option<User>, StoreError> {
     let id = id.as_uuid();
-    sqlx::query_as!(
-        UserRow,
-        r#"
-        SELECT id AS "id: Uuid", email, email_verified AS "email_verified: bool", name, status,
-               created_at, updated_at, last_login_at,
-               (SELECT group_concat(role, ',' ORDER BY role)
-                FROM user_roles WHERE user_id = users.id) AS "roles?: String"
-        FROM users
-        WHERE id = ?1
-        "#,
-        id,
-    )
-    .fetch_optional(executor)
-    .await
-    .map_err(store_error)?
-    .map(User::try_from)
-    .transpose()
+    select_users!("WHERE id = ?1", id)
+        .fetch_optional(executor)
+        .await
+        .map_err(store_error)?
+        .map(User::try_from)
+        .transpose()
 }
 
 #[async_trait]
@@ -92,6 +101,22 @@ impl UserQueries for SqliteStore {
             .fetch_one(&self.readers)
             .await
             .map_err(store_error)
+    }
+
+    async fn users(
+        &self,
+        filter: &UserFilter,
+        page: &PageRequest<UserKey>,
+    ) -> Result<Page<User, UserKey>, StoreError> {
+        user_list::page(&self.readers, filter, page).await
+    }
+
+    async fn users_by_id(
+        &self,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Vec<User>, StoreError> {
+        user_list::by_id(&self.readers, after, limit).await
     }
 }
 
@@ -108,15 +133,16 @@ impl UserRepository for SqliteUnitOfWork {
         }
         let id = user.id.as_uuid();
         let (email, canonical) = (user.email.as_given(), user.email.canonical());
-        let (name, status) = (user.name.as_str(), user.status.as_str());
+        let (name, folded) = (user.name.as_str(), user.name.folded());
+        let status = user.status.as_str();
         let created_at = to_micros(user.created_at);
         let updated_at = to_micros(user.updated_at);
         let last_login_at = user.last_login_at.map(to_micros);
         let added = sqlx::query!(
             r#"
-            INSERT INTO users (id, email, email_canonical, email_verified, name, status,
-                               created_at, updated_at, last_login_at)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+            INSERT INTO users (id, email, email_canonical, email_verified, name, name_folded,
+                               status, created_at, updated_at, last_login_at)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
             ON CONFLICT (email_canonical) DO NOTHING
             "#,
             id,
@@ -124,6 +150,7 @@ impl UserRepository for SqliteUnitOfWork {
             canonical,
             user.email_verified,
             name,
+            folded,
             status,
             created_at,
             updated_at,
@@ -144,12 +171,13 @@ impl UserRepository for SqliteUnitOfWork {
         name: &DisplayName,
         now: Timestamp,
     ) -> Result<Option<User>, StoreError> {
-        let (id, name, now) = (id.as_uuid(), name.as_str(), to_micros(now));
+        let (id, now) = (id.as_uuid(), to_micros(now));
+        let (name, folded) = (name.as_str(), name.folded());
         sqlx::query_as!(
             UserRow,
             r#"
             UPDATE users
-            SET name = ?2, updated_at = ?3
+            SET name = ?2, name_folded = ?3, updated_at = ?4
             WHERE id = ?1
             RETURNING id AS "id: Uuid", email, email_verified AS "email_verified: bool", name,
                       status, created_at, updated_at, last_login_at,
@@ -158,6 +186,7 @@ impl UserRepository for SqliteUnitOfWork {
             "#,
             id,
             name,
+            folded,
             now,
         )
         .fetch_optional(self.connection())

@@ -6,7 +6,7 @@ use doorward_app::bootstrap::FirstAdmin;
 use secrecy::ExposeSecret;
 
 use crate::{
-    commands::print,
+    output::print,
     settings::{Environment, Settings},
 };
 

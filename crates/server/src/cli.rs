@@ -5,10 +5,12 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
+use doorward_domain::{RoleName, UserStatus};
 
 use crate::{
-    commands, keys, serve,
-    settings::{self, Inputs, Loaded},
+    commands, import, keys, output, serve,
+    settings::{self, Inputs, Loaded, Settings},
+    users::{self, Search, Who},
 };
 
 /// A self-hosted accounts service: sign-up, sign-in, sessions and tokens over HTTP.
@@ -52,6 +54,10 @@ enum Command {
     /// Manage administrators.
     #[command(subcommand)]
     Admin(Admin),
+    /// Find and manage people, take them all out to a file or in from one, also beside a running server.
+    /// Every change takes effect on all servers within a second.
+    #[command(subcommand)]
+    Users(Users),
     /// Look at and replace the keys that sign access tokens, also beside a running server.
     #[command(subcommand)]
     Keys(Keys),
@@ -78,6 +84,85 @@ enum Admin {
         /// Read the password from standard input; it has no place on a command line.
         #[arg(long, required = true)]
         password_stdin: bool,
+    },
+}
+
+/// USER is an id or an e-mail address.
+#[derive(Subcommand)]
+enum Users {
+    /// Print the users that fit everything that is asked for, newest first; with --q in the order of
+    /// what was found.
+    List {
+        #[command(flatten)]
+        search: Search,
+        /// How many at most.
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        /// Print a line of JSON for each, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print everything about a user.
+    Show {
+        #[arg(value_parser = Who::parse)]
+        user: Who,
+        /// Print JSON, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a user these roles instead of those they have.
+    SetRoles {
+        #[arg(value_parser = Who::parse)]
+        user: Who,
+        /// All of them; none takes every role away.
+        #[arg(value_parser = RoleName::parse)]
+        roles: Vec<RoleName>,
+    },
+    /// Lock an account, and end all sessions of its owner.
+    Disable {
+        #[arg(value_parser = Who::parse)]
+        user: Who,
+    },
+    /// Unlock an account.
+    Enable {
+        #[arg(value_parser = Who::parse)]
+        user: Who,
+    },
+    /// End all sessions of a user.
+    SignOut {
+        #[arg(value_parser = Who::parse)]
+        user: Who,
+    },
+    /// Delete a user with everything that belongs to them. It cannot be undone.
+    Delete {
+        #[arg(value_parser = Who::parse)]
+        user: Who,
+    },
+    /// Print all users, a line of JSON for each, in the order of their ids. `import` reads it.
+    Export {
+        /// Also the hashes of their passwords, so that they can sign in where they are imported.
+        #[arg(long)]
+        password_hashes: bool,
+    },
+    /// Add the users of a file, a JSON object a line: `email` and `name`, and, where they are known,
+    /// `id`, `email_verified`, `roles`, `status`, `created_at`, `updated_at`, `last_login_at` and
+    /// `password_hash`.
+    ///
+    /// A line that is refused is named on standard output, with everything that is wrong with it, and
+    /// does not stop the others; the exit status is then 1. An import that was broken off goes on behind
+    /// the last line that was dealt with when the same file is given again.
+    ///
+    /// Hashes may have the forms of PHC, modular crypt, passlib and Django: Argon2id and Argon2i, bcrypt,
+    /// scrypt, PBKDF2 with SHA-256 or SHA-512. They are replaced at the first sign-in. Without one a user
+    /// has to reset their password. Without `roles` a user gets the role `user`.
+    Import {
+        file: PathBuf,
+        /// Say what would be refused, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Print a line of JSON for each refusal, and one for the outcome, for programs.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -146,6 +231,7 @@ fn run(sources: &Sources, command: Command) -> anyhow::Result<()> {
         Command::Admin(Admin::Create { email, name, password_stdin: _ }) => {
             commands::create_admin(&load(sources)?.settings, &email, &name)
         }
+        Command::Users(command) => manage_users(&load(sources)?.settings, command),
         Command::Keys(Keys::List { json }) => keys::list(&load(sources)?.settings, json),
         Command::Keys(Keys::Rotate { now, json }) => {
             keys::rotate(&load(sources)?.settings, now, json)
@@ -155,9 +241,23 @@ fn run(sources: &Sources, command: Command) -> anyhow::Result<()> {
         Command::Openapi => commands::openapi(),
         Command::Config(Config::Check { json }) => commands::show(&load(sources)?.effective, json),
         Command::Config(Config::Table) => {
-            commands::print(&settings::markdown_table());
+            output::print(&settings::markdown_table());
             Ok(())
         }
+    }
+}
+
+fn manage_users(settings: &Settings, command: Users) -> anyhow::Result<()> {
+    match command {
+        Users::List { search, limit, json } => users::list(settings, search, limit, json),
+        Users::Show { user, json } => users::show(settings, user, json),
+        Users::SetRoles { user, roles } => users::set_roles(settings, user, &roles),
+        Users::Disable { user } => users::set_status(settings, user, UserStatus::Disabled),
+        Users::Enable { user } => users::set_status(settings, user, UserStatus::Active),
+        Users::SignOut { user } => users::sign_out(settings, user),
+        Users::Delete { user } => users::delete(settings, user),
+        Users::Export { password_hashes } => users::export(settings, password_hashes),
+        Users::Import { file, dry_run, json } => import::run(settings, &file, dry_run, json),
     }
 }
 

@@ -3,14 +3,16 @@
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use doorward_app::{account::Register, bootstrap};
+use doorward_app::{Ctx, account::Register, bootstrap};
 use doorward_domain::{DisplayName, Email, Password};
 
 use crate::{
+    output::print,
     settings::{Effective, Settings, report},
     telemetry,
     wiring::{self, Database},
@@ -21,11 +23,6 @@ const HEALTH_PATIENCE: Duration = Duration::from_secs(5);
 /// The longest password line that is read, in octets.
 const PASSWORD_MAX_OCTETS: u64 = 16 * 1024;
 
-/// Prints to standard output. A reader that has gone away is no error.
-pub(crate) fn print(text: &str) {
-    let _ = io::stdout().write_all(text.as_bytes());
-}
-
 /// Runs a future on a small runtime of its own.
 pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -34,6 +31,22 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> 
         .build()
         .context("cannot start the runtime")?;
     runtime.block_on(future)
+}
+
+/// Does something with the database of the installation, beside running servers.
+pub(crate) fn on_database<T>(
+    settings: &Settings,
+    work: impl AsyncFnOnce(Arc<Ctx>) -> Result<T>,
+) -> Result<T> {
+    let _log = telemetry::start(&settings.log)?;
+    block_on(async {
+        let database = Database::open(&settings.database).await?;
+        database.prepare(settings.database.migrate_on_start).await?;
+        let ctx = wiring::context(settings, &database)?;
+        let done = work(Arc::new(ctx)).await;
+        database.close().await;
+        done
+    })
 }
 
 pub(crate) fn migrate(settings: &Settings) -> Result<()> {
@@ -51,7 +64,6 @@ pub(crate) fn migrate(settings: &Settings) -> Result<()> {
 }
 
 pub(crate) fn create_admin(settings: &Settings, email: &str, name: &str) -> Result<()> {
-    let _log = telemetry::start(&settings.log)?;
     let (email, name, password) =
         match (Email::parse(email), DisplayName::parse(name), read_password()) {
             (Ok(email), Ok(name), Ok(password)) => (email, name, password),
@@ -64,16 +76,11 @@ pub(crate) fn create_admin(settings: &Settings, email: &str, name: &str) -> Resu
                 bail!(faults.into_iter().flatten().collect::<Vec<_>>().join("; "))
             }
         };
-    block_on(async {
-        let database = Database::open(&settings.database).await?;
-        database.prepare(settings.database.migrate_on_start).await?;
-        let ctx = wiring::context(settings, &database)?;
-        let command = Register { email, password, name };
-        let user = bootstrap::create_admin(&ctx, command).await?;
-        database.close().await;
-        eprintln!("Made the administrator {} ({}).", user.email.as_given(), user.id);
-        Ok(())
-    })
+    let command = Register { email, password, name };
+    let user =
+        on_database(settings, async |ctx| Ok(bootstrap::create_admin(&ctx, command).await?))?;
+    eprintln!("Made the administrator {} ({}).", user.email.as_given(), user.id);
+    Ok(())
 }
 
 /// One line; the line's end does not belong to the password.

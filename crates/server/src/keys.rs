@@ -1,26 +1,18 @@
 //! The commands about signing keys. They work on the database, beside running servers, which notice.
 
-use std::fmt::Write as _;
-
 use anyhow::Result;
-use doorward_app::{
-    Ctx,
-    signing_key::{self, ListedKey},
-};
-use doorward_domain::Timestamp;
+use doorward_app::signing_key::{self, ListedKey};
 use serde_json::{Value, json};
-use time::{format_description::well_known::Rfc3339, macros::format_description};
 
 use crate::{
-    commands::{block_on, print},
+    commands::on_database,
+    output::{self, print, shown, shown_or_dash, text},
     settings::Settings,
-    telemetry,
-    wiring::{self, Database},
 };
 
 /// Prints all keys.
 pub(crate) fn list(settings: &Settings, json: bool) -> Result<()> {
-    let keys = on_database(settings, async |ctx| Ok(signing_key::list(ctx).await?))?;
+    let keys = on_database(settings, async |ctx| Ok(signing_key::list(&ctx).await?))?;
     if json {
         let keys: Vec<Value> = keys.iter().map(object).collect();
         print(&format!("{:#}\n", Value::from(keys)));
@@ -36,7 +28,7 @@ pub(crate) fn list(settings: &Settings, json: bool) -> Result<()> {
 pub(crate) fn rotate(settings: &Settings, now: bool, json: bool) -> Result<()> {
     let rotation = on_database(settings, async |ctx| {
         let rotation =
-            if now { signing_key::rotate_now(ctx).await } else { signing_key::rotate(ctx).await };
+            if now { signing_key::rotate_now(&ctx).await } else { signing_key::rotate(&ctx).await };
         Ok(rotation?)
     })?;
     let key = &rotation.key;
@@ -57,24 +49,12 @@ pub(crate) fn rotate(settings: &Settings, now: bool, json: bool) -> Result<()> {
 
 /// Encrypts all keys anew.
 pub(crate) fn rewrap(settings: &Settings) -> Result<()> {
-    let keys = on_database(settings, async |ctx| Ok(signing_key::rewrap(ctx).await?))?;
+    let keys = on_database(settings, async |ctx| Ok(signing_key::rewrap(&ctx).await?))?;
     eprintln!(
         "Encrypted {keys} signing keys with the present auth.secret. Keep the former one in \
          auth.previous_secrets until the sessions from before the change are over."
     );
     Ok(())
-}
-
-fn on_database<T>(settings: &Settings, work: impl AsyncFnOnce(&Ctx) -> Result<T>) -> Result<T> {
-    let _log = telemetry::start(&settings.log)?;
-    block_on(async {
-        let database = Database::open(&settings.database).await?;
-        database.prepare(settings.database.migrate_on_start).await?;
-        let ctx = wiring::context(settings, &database)?;
-        let done = work(&ctx).await;
-        database.close().await;
-        done
-    })
 }
 
 fn object(key: &ListedKey) -> Value {
@@ -92,41 +72,18 @@ fn object(key: &ListedKey) -> Value {
 
 fn table(keys: &[ListedKey]) -> String {
     let head = ["key", "generation", "algorithm", "state", "signs from", "signs until", "retires"];
-    let mut rows = vec![head.map(str::to_owned)];
-    for key in keys {
-        let or_dash = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), shown);
-        rows.push([
+    let row = |key: &ListedKey| {
+        [
             key.kid.clone(),
             key.generation.to_string(),
             key.algorithm.as_str().to_owned(),
             key.state.as_str().to_owned(),
             shown(key.activates_at),
-            or_dash(key.signs_until),
-            or_dash(key.retires_at),
-        ]);
-    }
-    let widths: [usize; 7] =
-        std::array::from_fn(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0));
-    let mut table = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            let _ = write!(line, "{cell:width$}  ");
-        }
-        let _ = writeln!(table, "{}", line.trim_end());
-    }
-    table
-}
-
-/// As people read it, in UTC.
-fn shown(at: Timestamp) -> String {
-    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
-    at.format(format).unwrap_or_else(|_| at.to_string())
-}
-
-/// As programs read it (RFC 3339).
-fn text(at: Timestamp) -> String {
-    at.format(&Rfc3339).unwrap_or_else(|_| at.to_string())
+            shown_or_dash(key.signs_until),
+            shown_or_dash(key.retires_at),
+        ]
+    };
+    output::table(head, keys.iter().map(row))
 }
 
 #[cfg(test)]

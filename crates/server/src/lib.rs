@@ -7,11 +7,14 @@
 mod banner;
 pub mod cli;
 mod commands;
+mod import;
 mod keys;
 pub mod listener;
+mod output;
 mod secret;
 mod serve;
 pub mod settings;
 mod telemetry;
 pub mod upkeep;
+mod users;
 pub mod wiring;

@@ -153,6 +153,7 @@ fn policy(settings: &Settings) -> Result<Policy> {
     let auth = &settings.auth;
     Ok(Policy {
         password: PasswordPolicy { min_length: settings.password.min_length },
+        conceal_existing: settings.sign_up.conceal_existing,
         refresh: RefreshPolicy {
             idle_ttl: auth.refresh_idle_ttl.try_into()?,
             absolute_ttl: auth.refresh_absolute_ttl.try_into()?,

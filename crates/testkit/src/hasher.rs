@@ -5,16 +5,19 @@ use std::{
 
 use async_trait::async_trait;
 use doorward_domain::{
-    Password, PasswordHash,
+    ForeignHashError, Password, PasswordHash,
     ports::{HashError, PasswordHasher, Verdict},
 };
 
 const CURRENT: &str = "plain:";
 /// What [`PlainHasher::outdated_hash`] makes.
 const OUTDATED: &str = "old-plain:";
+/// What is taken over from elsewhere.
+const FOREIGN: &str = "foreign:";
 
-/// Does not hash at all: the hash of `secret` is `plain:secret`. It counts its calls and can be told
-/// to be overloaded.
+/// Does not hash at all: the hash of `secret` is `plain:secret`. From elsewhere it takes over
+/// `foreign:secret`, the hash of `secret` as typed. It counts its calls and can be told to be
+/// overloaded.
 #[derive(Debug, Default)]
 pub struct PlainHasher {
     overloaded: AtomicBool,
@@ -61,15 +64,25 @@ impl PasswordHasher for PlainHasher {
         hash: Option<&PasswordHash>,
     ) -> Result<Verdict, HashError> {
         self.called()?;
-        let typed = text(password);
         let stored = hash.map_or("", PasswordHash::as_phc);
-        Ok(if stored.strip_prefix(CURRENT) == Some(typed.as_ref()) {
+        let is = |prefix, octets| stored.strip_prefix(prefix).map(str::as_bytes) == Some(octets);
+        Ok(if is(CURRENT, password.expose()) {
             Verdict::Match { outdated: false }
-        } else if stored.strip_prefix(OUTDATED) == Some(typed.as_ref()) {
+        } else if is(OUTDATED, password.expose())
+            || is(FOREIGN, password.expose())
+            || is(FOREIGN, password.expose_typed())
+        {
             Verdict::Match { outdated: true }
         } else {
             Verdict::Mismatch
         })
+    }
+
+    fn adopt(&self, foreign: &str) -> Result<PasswordHash, ForeignHashError> {
+        match foreign.strip_prefix(FOREIGN) {
+            Some(secret) if !secret.is_empty() => Ok(PasswordHash::from_phc(foreign.to_owned())),
+            _ => Err(ForeignHashError::Unknown),
+        }
     }
 }
 

@@ -5,14 +5,15 @@
 
 use async_trait::async_trait;
 use doorward_domain::{
-    AccessClaims, Credential, DisplayName, Email, KeyPlan, Page, PageRequest, Password,
-    PasswordHash, PublicKey, Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp, User,
-    UserId, UserStatus,
+    AccessClaims, Credential, DisplayName, Email, ForeignHashError, KeyPlan, Page, PageRequest,
+    Password, PasswordHash, PublicKey, Role, RoleName, SealedSigningKey, Session, SessionId,
+    Timestamp, User, UserFilter, UserId, UserKey, UserStatus,
     ports::{
         Change, ChangeFeed, Clock, CredentialQueries, CredentialRepository, Entropy, FeedCursor,
-        HashError, KeyError, PasswordHasher, RoleQueries, RoleRepository, SessionQueries,
-        SessionRepository, SigningKeyQueries, SigningKeyRepository, Store, StoreError, TokenError,
-        TokenSigner, UnitOfWork, UserQueries, UserRepository, Verdict,
+        HashError, ImportDigest, ImportRepository, Imported, ImportedUser, KeyError,
+        PasswordHasher, RoleQueries, RoleRepository, SessionQueries, SessionRepository,
+        SigningKeyQueries, SigningKeyRepository, Store, StoreError, TokenError, TokenSigner,
+        UnitOfWork, UserQueries, UserRepository, Verdict,
     },
     session::{Generation, RevocationCause},
 };
@@ -38,6 +39,7 @@ mock! {
     pub PasswordHasher {
         pub fn hash(&self, password: &Password) -> Result<PasswordHash, HashError>;
         pub fn verify(&self, password: &Password, hash: Option<PasswordHash>) -> Result<Verdict, HashError>;
+        pub fn adopt(&self, foreign: &str) -> Result<PasswordHash, ForeignHashError>;
     }
 }
 
@@ -54,6 +56,10 @@ impl PasswordHasher for MockPasswordHasher {
         hash: Option<&PasswordHash>,
     ) -> Result<Verdict, HashError> {
         Self::verify(self, password, hash.cloned())
+    }
+
+    fn adopt(&self, foreign: &str) -> Result<PasswordHash, ForeignHashError> {
+        Self::adopt(self, foreign)
     }
 }
 
@@ -83,6 +89,8 @@ mock! {
     impl UserQueries for Store {
         async fn user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError>;
         async fn user_exists(&self) -> Result<bool, StoreError>;
+        async fn users(&self, filter: &UserFilter, page: &PageRequest<UserKey>) -> Result<Page<User, UserKey>, StoreError>;
+        async fn users_by_id(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError>;
     }
     #[async_trait]
     impl RoleQueries for Store {
@@ -92,6 +100,7 @@ mock! {
     impl CredentialQueries for Store {
         async fn credential_by_email(&self, email: &Email) -> Result<Option<(User, Credential)>, StoreError>;
         async fn credential_by_user(&self, user_id: UserId) -> Result<Option<(User, Credential)>, StoreError>;
+        async fn credentials_by_users(&self, user_ids: &[UserId]) -> Result<Vec<Credential>, StoreError>;
     }
     #[async_trait]
     impl SessionQueries for Store {
@@ -125,6 +134,13 @@ mock! {
         async fn user_count_admins(&mut self) -> Result<u64, StoreError>;
         async fn user_signed_in(&mut self, id: UserId, now: Timestamp) -> Result<bool, StoreError>;
         async fn user_delete(&mut self, id: UserId) -> Result<bool, StoreError>;
+    }
+    #[async_trait]
+    impl ImportRepository for UnitOfWork {
+        async fn users_import(&mut self, users: &[ImportedUser]) -> Result<Vec<Imported>, StoreError>;
+        async fn import_lines(&mut self, digest: ImportDigest, now: Timestamp) -> Result<u64, StoreError>;
+        async fn import_advance(&mut self, digest: ImportDigest, lines: u64, now: Timestamp) -> Result<(), StoreError>;
+        async fn import_finish(&mut self, digest: ImportDigest) -> Result<(), StoreError>;
     }
     #[async_trait]
     impl RoleRepository for UnitOfWork {

@@ -47,6 +47,7 @@ impl World {
             grants: Arc::new(GrantCache::default()),
             policy: Policy {
                 password: PasswordPolicy { min_length: 15 },
+                conceal_existing: false,
                 refresh: RefreshPolicy {
                     idle_ttl: Duration::days(30),
                     absolute_ttl: Duration::days(90),

@@ -12,7 +12,8 @@ pub use ambient::{Clock, Entropy};
 pub use password_hasher::{HashError, PasswordHasher, Verdict};
 pub use store::{
     CHANGE_KEPT_FOR, Change, ChangeFeed, Constraint, CredentialQueries, CredentialRepository,
-    FeedCursor, RoleQueries, RoleRepository, SessionQueries, SessionRepository, SigningKeyQueries,
-    SigningKeyRepository, Store, StoreError, UnitOfWork, UserQueries, UserRepository,
+    FeedCursor, ImportDigest, ImportRepository, Imported, ImportedUser, RoleQueries,
+    RoleRepository, SessionQueries, SessionRepository, SigningKeyQueries, SigningKeyRepository,
+    Store, StoreError, UnitOfWork, UserQueries, UserRepository,
 };
 pub use token_signer::{KeyError, TokenError, TokenSigner};

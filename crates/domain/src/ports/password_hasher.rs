@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{Password, PasswordHash};
+use crate::{ForeignHashError, Password, PasswordHash};
 
 /// Hashes passwords, a bounded number at a time.
 ///
@@ -28,13 +28,23 @@ pub trait PasswordHasher: Send + Sync {
         password: &Password,
         hash: Option<&PasswordHash>,
     ) -> Result<Verdict, HashError>;
+
+    /// Takes over a hash that another system made, as that system wrote it, without hashing anything.
+    /// [`verify`](Self::verify) checks passwords against it as they were typed and in NFKC, because
+    /// it is not known which of the two was hashed, and finds it outdated always: the first sign-in
+    /// replaces it.
+    ///
+    /// # Errors
+    /// [`ForeignHashError`] when `verify` could not check it, or not at a reasonable cost.
+    fn adopt(&self, foreign: &str) -> Result<PasswordHash, ForeignHashError>;
 }
 
 /// What checking a password found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     Match {
-        /// The hash was made with weaker parameters than the current ones, or by another method.
+        /// The hash was made with weaker parameters than the current ones, by another method, or
+        /// elsewhere.
         outdated: bool,
     },
     Mismatch,

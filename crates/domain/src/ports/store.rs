@@ -3,7 +3,7 @@ use time::Duration;
 
 use crate::{
     Credential, DisplayName, Email, Page, PageRequest, PasswordHash, Revocation, Role, RoleName,
-    SealedSigningKey, Session, SessionId, Timestamp, User, UserId, UserStatus,
+    SealedSigningKey, Session, SessionId, Timestamp, User, UserFilter, UserId, UserKey, UserStatus,
     session::{Generation, RevocationCause},
 };
 
@@ -42,7 +42,12 @@ pub trait Store:
 /// dropped.
 #[async_trait]
 pub trait UnitOfWork:
-    UserRepository + RoleRepository + CredentialRepository + SessionRepository + SigningKeyRepository
+    UserRepository
+    + ImportRepository
+    + RoleRepository
+    + CredentialRepository
+    + SessionRepository
+    + SigningKeyRepository
 {
     /// Makes everything durable, visible to all, and known to the [`ChangeFeed`].
     ///
@@ -58,6 +63,20 @@ pub trait UserQueries: Send + Sync {
 
     /// Whether there is any user at all.
     async fn user_exists(&self) -> Result<bool, StoreError>;
+
+    /// A page of the users that fit the filter, in the order of their [keys](UserFilter::key_of). A
+    /// page costs the same wherever it is. A key that does not belong to the filter gets the list
+    /// from its beginning.
+    async fn users(
+        &self,
+        filter: &UserFilter,
+        page: &PageRequest<UserKey>,
+    ) -> Result<Page<User, UserKey>, StoreError>;
+
+    /// At most `limit` users, in ascending order of their ids, from the one that follows `after` on:
+    /// for reading all of them.
+    async fn users_by_id(&self, after: Option<UserId>, limit: u32)
+    -> Result<Vec<User>, StoreError>;
 }
 
 /// Writes users.
@@ -124,6 +143,58 @@ pub trait UserRepository: Send {
     async fn user_delete(&mut self, id: UserId) -> Result<bool, StoreError>;
 }
 
+/// Somebody who had an account elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportedUser {
+    pub user: User,
+    /// Without one they cannot sign in until they have reset their password.
+    pub password_hash: Option<PasswordHash>,
+}
+
+/// Names a file that is imported: the SHA-256 of its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ImportDigest(pub [u8; 32]);
+
+/// Writes users who had their accounts elsewhere, and how far that has come.
+#[async_trait]
+pub trait ImportRepository: Send {
+    /// Adds each user, with roles and credential, unless their id is taken, or their address, also by
+    /// one before them in the list. Says for each, in order, whether they were added; of the others
+    /// nothing is there. No two in the list may have the same id.
+    ///
+    /// # Errors
+    /// `Conflict(RoleUnknown)` if a role of any of them does not exist: then nobody was added, and the
+    /// transaction stays usable.
+    async fn users_import(&mut self, users: &[ImportedUser]) -> Result<Vec<Imported>, StoreError>;
+
+    /// How many lines of the file were dealt with by earlier units of work; 0 for one that is new.
+    /// Until this one ends, no other deals with the same file.
+    async fn import_lines(
+        &mut self,
+        digest: ImportDigest,
+        now: Timestamp,
+    ) -> Result<u64, StoreError>;
+
+    /// Notes that the first `lines` lines of the file were dealt with.
+    async fn import_advance(
+        &mut self,
+        digest: ImportDigest,
+        lines: u64,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Forgets the file, because it was dealt with to its end.
+    async fn import_finish(&mut self, digest: ImportDigest) -> Result<(), StoreError>;
+}
+
+/// What became of one user of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Imported {
+    Added,
+    EmailTaken,
+    IdTaken,
+}
+
 /// Reads roles.
 #[async_trait]
 pub trait RoleQueries: Send + Sync {
@@ -155,6 +226,12 @@ pub trait CredentialQueries: Send + Sync {
         &self,
         user_id: UserId,
     ) -> Result<Option<(User, Credential)>, StoreError>;
+
+    /// The credentials of those among these users who have one, in any order.
+    async fn credentials_by_users(
+        &self,
+        user_ids: &[UserId],
+    ) -> Result<Vec<Credential>, StoreError>;
 }
 
 /// Writes credentials.

@@ -32,10 +32,10 @@ use crate::{
 /// The tag of these operations in the document.
 const TAG: &str = "account";
 
-/// A person with an account.
+/// A person with an account, as the API shows them.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = User)]
-pub(crate) struct UserView {
+pub struct UserView {
     #[schema(example = "019b76da-a87b-774b-8000-000000000001")]
     id: Uuid,
     /// As its owner wrote it.
@@ -124,6 +124,7 @@ impl Read for RegisterBody {
     responses(
         (status = 201, description = "The account was made.", body = UserView,
          headers(("Location"))),
+        (status = 202, description = "Instead of 201 and 409, where the operator set `signup.conceal_existing`: the account was made, or there was one with this address already."),
     ),
 )]
 pub(crate) async fn register(
@@ -133,6 +134,12 @@ pub(crate) async fn register(
     let RegisterBody { email, password, name } = body;
     let ctx = Arc::clone(&http.ctx);
     let command = Register { email, password, name };
+    if ctx.policy.conceal_existing {
+        let pause = tokio::time::sleep;
+        detached(async move { account::register_concealed(&ctx, command, pause).await }).await?;
+        // Without a body: whatever it said would be the same for everybody.
+        return Ok(StatusCode::ACCEPTED.into_response());
+    }
     let user = detached(async move { account::register(&ctx, command).await }).await?;
     let location = format!("{BASE}/users/{}", user.id);
     let mut response = (StatusCode::CREATED, Json(UserView::from(user))).into_response();
@@ -201,7 +208,7 @@ pub(crate) async fn update_profile(
 #[schema(as = DeleteAccount)]
 pub(crate) struct DeleteBody {
     /// The present password.
-    #[schema(value_type = String, format = "password", min_length = 1, max_length = 256, example = "correct horse battery staple")]
+    #[schema(value_type = String, format = "password", min_length = 1, max_length = 4096, example = "correct horse battery staple")]
     password: Password,
 }
 
@@ -237,7 +244,7 @@ pub(crate) async fn delete(
 #[derive(ToSchema)]
 #[schema(as = ChangePassword)]
 pub(crate) struct ChangePasswordBody {
-    #[schema(value_type = String, format = "password", min_length = 1, max_length = 256, example = "correct horse battery staple")]
+    #[schema(value_type = String, format = "password", min_length = 1, max_length = 4096, example = "correct horse battery staple")]
     current_password: Password,
     /// The rules of signing up.
     #[schema(value_type = String, format = "password", min_length = 8, max_length = 256, example = "four other words in a row")]

@@ -75,7 +75,7 @@ impl From<Tokens> for TokenPairView {
 pub(crate) struct LoginBody {
     #[schema(value_type = String, format = "idn-email", max_length = 254, example = "ada@example.com")]
     email: Email,
-    #[schema(value_type = String, format = "password", min_length = 1, max_length = 256, example = "correct horse battery staple")]
+    #[schema(value_type = String, format = "password", min_length = 1, max_length = 4096, example = "correct horse battery staple")]
     password: Password,
 }
 

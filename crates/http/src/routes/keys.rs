@@ -12,18 +12,17 @@ use doorward_app::{
     grant::KeysRotate,
     signing_key::{self, ListedKey},
 };
-use doorward_domain::{Page, PublicKey, signing_key::PublicKeyParameters};
+use doorward_domain::{Page, PageRequest, PublicKey, signing_key::PublicKeyParameters};
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::BASE;
 use crate::{
     HttpState,
     bearer::Let,
     detached::detached,
     lifecycle::Stage,
-    listing::{self, PageQuery, PageView, Paging},
+    listing::{Listing, PageQuery, PageView},
     problem::Problem,
 };
 
@@ -174,14 +173,14 @@ impl From<ListedKey> for SigningKeyView {
 pub(crate) async fn list(
     State(http): State<HttpState>,
     Let(_by): Let<KeysRotate>,
-    Paging(page): Paging<i64>,
+    listing: Listing<i64>,
 ) -> Result<Response, Problem> {
     let keys = signing_key::list(&http.ctx).await?;
-    let follows = |key: &ListedKey| page.after.is_none_or(|after| key.generation > after);
-    let rows = keys.into_iter().filter(follows).take(usize::from(page.limit.get()) + 1).collect();
-    let found = Page::from_surplus(rows, page.limit, |key: &ListedKey| key.generation);
-    let path = format!("{BASE}/signing-keys");
-    Ok(listing::respond(&path, page.limit, found, SigningKeyView::from))
+    let PageRequest { limit, after } = listing.page;
+    let follows = |key: &ListedKey| after.is_none_or(|after| key.generation > after);
+    let rows = keys.into_iter().filter(follows).take(usize::from(limit.get()) + 1).collect();
+    let found = Page::from_surplus(rows, limit, |key: &ListedKey| key.generation);
+    Ok(listing.respond(found, SigningKeyView::from))
 }
 
 /// Rotate the signing key.
@@ -201,6 +200,6 @@ pub(crate) async fn rotate(
 ) -> Result<(StatusCode, Json<SigningKeyView>), Problem> {
     let ctx = Arc::clone(&http.ctx);
     let rotation = detached(async move { signing_key::rotate(&ctx).await }).await?;
-    tracing::info!(kid = rotation.key.kid, by = %by.actor().user_id(), "signing key rotated");
+    tracing::info!(kid = rotation.key.kid, by = %by.principal(), "signing key rotated");
     Ok((StatusCode::ACCEPTED, Json(rotation.key.into())))
 }

@@ -3,12 +3,14 @@
 mod account;
 mod auth;
 mod docs;
+mod export;
 mod health;
 mod keys;
 mod role;
 mod session;
 mod user;
 
+pub use account::UserView;
 pub(crate) use health::{Checks, DatabaseProbe};
 
 use axum::{Router, http::HeaderValue, middleware};
@@ -58,7 +60,8 @@ fn in_envelope(routes: Router<HttpState>, http: HttpState) -> Router {
 /// The routes that the OpenAPI document describes.
 pub(crate) fn documented() -> OpenApiRouter<HttpState> {
     let api = OpenApiRouter::new()
-        .routes(routes!(account::register))
+        .routes(routes!(account::register, user::list))
+        .routes(routes!(export::users))
         .routes(routes!(account::profile, account::update_profile, account::delete))
         .routes(routes!(account::change_password))
         .routes(routes!(auth::login))

@@ -20,13 +20,12 @@ use doorward_domain::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::BASE;
 use crate::{
     HttpState,
     bearer::Let,
     detached::detached,
     fields::Fields,
-    listing::{self, PageQuery, PageView, Paging},
+    listing::{Listing, PageQuery, PageView},
     payload::{Payload, Read},
     problem::{Code, Problem},
 };
@@ -78,11 +77,10 @@ fn role_name(name: &str) -> Result<RoleName, Problem> {
 pub(crate) async fn list(
     State(http): State<HttpState>,
     Let(by): Let<RolesRead>,
-    Paging(page): Paging<RoleName>,
+    listing: Listing<RoleName>,
 ) -> Result<Response, Problem> {
-    let limit = page.limit;
-    let found = role::list(&http.ctx, &by, page).await?;
-    Ok(listing::respond(&format!("{BASE}/roles"), limit, found, RoleView::from))
+    let found = role::list(&http.ctx, &by, &listing.page).await?;
+    Ok(listing.respond(found, RoleView::from))
 }
 
 /// What a role says.

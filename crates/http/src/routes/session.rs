@@ -14,12 +14,11 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::BASE;
 use crate::{
     HttpState,
     bearer::SignedIn,
     detached::detached,
-    listing::{self, PageQuery, PageView, Paging},
+    listing::{Listing, PageQuery, PageView},
     problem::{Code, Problem},
 };
 
@@ -55,10 +54,10 @@ pub(crate) struct SessionView {
 }
 
 impl SessionView {
-    pub(super) fn new(session: Session, current: SessionId) -> Self {
+    pub(super) fn new(session: Session, current: Option<SessionId>) -> Self {
         Self {
             id: session.id.as_uuid(),
-            current: session.id == current,
+            current: Some(session.id) == current,
             created_at: session.created_at,
             last_used_at: session.last_used_at,
             expires_at: session.expires_at,
@@ -84,12 +83,10 @@ impl SessionView {
 pub(crate) async fn list(
     State(http): State<HttpState>,
     SignedIn(actor): SignedIn,
-    Paging(page): Paging<SessionId>,
+    listing: Listing<SessionId>,
 ) -> Result<Response, Problem> {
-    let found = session::list(&http.ctx, &actor, page).await?;
-    let path = format!("{BASE}/users/me/sessions");
-    let view = |session| SessionView::new(session, actor.session_id());
-    Ok(listing::respond(&path, page.limit, found, view))
+    let found = session::list(&http.ctx, &actor, listing.page).await?;
+    Ok(listing.respond(found, |session| SessionView::new(session, Some(actor.session_id()))))
 }
 
 /// End all your other sessions.

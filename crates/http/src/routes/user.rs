@@ -13,23 +13,25 @@ use doorward_app::{
     grant::{RolesWrite, SessionsWrite, UsersRead, UsersWrite},
     user::{self, UpdateUser},
 };
-use doorward_domain::{DisplayName, RoleName, SessionId, UserId, UserStatus};
+use doorward_domain::{
+    DisplayName, Email, RoleName, SearchPrefix, SessionId, UserFilter, UserId, UserKey, UserStatus,
+};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{BASE, account::UserView, session::SessionView};
+use super::{account::UserView, session::SessionView};
 use crate::{
     HttpState,
     bearer::Let,
     detached::detached,
     fields::{FieldFault, Fields},
-    listing::{self, PageQuery, PageView, Paging},
+    listing::{Filter, Listing, PageQuery, PageView},
     payload::{Payload, Read},
     problem::{Code, Problem},
 };
 
 /// The tag of these operations in the document.
-const TAG: &str = "users";
+pub(super) const TAG: &str = "users";
 /// The most roles that one user can be given at once.
 const ROLES_MAX: usize = 50;
 
@@ -45,6 +47,50 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
             Err(_) => Err(Problem::new(Code::NotFound)),
         }
     }
+}
+
+impl Filter<UserKey> for UserFilter {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self {
+            email: fields.optional("email", Email::parse),
+            prefix: fields.optional("q", SearchPrefix::parse),
+            status: fields.optional("status", read_status),
+            role: fields.optional("role", RoleName::parse),
+        })
+    }
+
+    fn knows(&self, key: &UserKey) -> bool {
+        Self::knows(self, key)
+    }
+}
+
+/// List users.
+///
+/// Those that fit all of the filters that are given. The newest come first; with `q` the order is that
+/// of the name or address that begins so, and whoever is found by both stands where the name does.
+#[utoipa::path(
+    get, path = "/users", operation_id = "list_users", tag = TAG,
+    security(("bearer" = [])),
+    extensions(("x-permission" = json!("users:read")), ("x-problems" = json!([]))),
+    params(
+        ("email" = Option<String>, Query, description = "The one with this address, in upper or lower case.", example = "ada@example.com"),
+        ("q" = Option<String>, Query, min_length = 1, max_length = 254, description = "Those whose address or name begins so, in upper or lower case.", example = "ada"),
+        ("status" = Option<String>, Query, pattern = "^(active|disabled)$", description = "Those with this status.", example = "active"),
+        ("role" = Option<String>, Query, description = "Those who have this role.", example = "admin"),
+        PageQuery,
+    ),
+    responses(
+        (status = 200, description = "A page of users.", body = PageView<UserView>,
+         headers(("Link"))),
+    ),
+)]
+pub(crate) async fn list(
+    State(http): State<HttpState>,
+    Let(by): Let<UsersRead>,
+    listing: Listing<UserKey, UserFilter>,
+) -> Result<Response, Problem> {
+    let found = user::list(&http.ctx, &by, &listing.filter, &listing.page).await?;
+    Ok(listing.respond(found, UserView::from))
 }
 
 /// Read a user.
@@ -88,12 +134,15 @@ impl FieldFault for StatusFault {
     }
 }
 
+fn read_status(word: &str) -> Result<UserStatus, StatusFault> {
+    UserStatus::from_word(word).ok_or(StatusFault)
+}
+
 impl Read for UpdateUserBody {
     fn read(fields: &mut Fields, _: &Policy) -> Option<Self> {
-        let status = |word: &str| UserStatus::from_word(word).ok_or(StatusFault);
         Some(Self {
             name: fields.optional("name", DisplayName::parse),
-            status: fields.optional("status", status),
+            status: fields.optional("status", read_status),
         })
     }
 }
@@ -200,12 +249,10 @@ pub(crate) async fn sessions(
     State(http): State<HttpState>,
     Let(by): Let<UsersRead>,
     Named(id): Named,
-    Paging(page): Paging<SessionId>,
+    listing: Listing<SessionId>,
 ) -> Result<Response, Problem> {
-    let found = user::sessions(&http.ctx, &by, id, page).await?;
-    let path = format!("{BASE}/users/{id}/sessions");
-    let view = |session| SessionView::new(session, by.actor().session_id());
-    Ok(listing::respond(&path, page.limit, found, view))
+    let found = user::sessions(&http.ctx, &by, id, listing.page).await?;
+    Ok(listing.respond(found, |session| SessionView::new(session, by.session_id())))
 }
 
 /// End all sessions of a user.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use axum::http::StatusCode;
 use doorward_domain::{
-    Password, PasswordHash,
+    ForeignHashError, Password, PasswordHash,
     ports::{HashError, PasswordHasher, Verdict},
 };
 use doorward_http::HttpSettings;
@@ -62,6 +62,10 @@ impl PasswordHasher for StuckHasher {
     async fn verify(&self, _: &Password, _: Option<&PasswordHash>) -> Result<Verdict, HashError> {
         std::future::pending().await
     }
+
+    fn adopt(&self, _: &str) -> Result<PasswordHash, ForeignHashError> {
+        Err(ForeignHashError::Unknown)
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,6 +90,10 @@ impl PasswordHasher for PanickingHasher {
 
     async fn verify(&self, _: &Password, _: Option<&PasswordHash>) -> Result<Verdict, HashError> {
         panic!("a defect")
+    }
+
+    fn adopt(&self, _: &str) -> Result<PasswordHash, ForeignHashError> {
+        Err(ForeignHashError::Unknown)
     }
 }
 

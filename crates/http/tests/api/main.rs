@@ -1,6 +1,8 @@
 //! The API as its clients see it: the real router, in process, over each store.
 
+mod adopted_hash;
 mod bad_input;
+mod concealment;
 mod documented;
 mod documents;
 mod every_operation;
@@ -12,3 +14,4 @@ mod operation;
 mod permissions;
 mod problems;
 mod support;
+mod users;

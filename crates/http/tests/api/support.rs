@@ -13,14 +13,15 @@ use axum::{
     body::Body,
     extract::ConnectInfo,
     http::{HeaderMap, Method, Request, StatusCode, header},
+    response::Response,
 };
 use doorward_app::{
     account::{Register, RegisterError},
     bootstrap, change,
 };
 use doorward_domain::{
-    DisplayName, Email, Password,
-    ports::{FeedCursor, Store},
+    DisplayName, Email, Password, User, UserId,
+    ports::{FeedCursor, Imported, ImportedUser, Store},
 };
 use doorward_http::{HttpSettings, HttpState, Lifecycle, RateLimits, router};
 use doorward_testkit::World;
@@ -145,13 +146,17 @@ impl Api {
         Self { world, lifecycle, problems: Mutex::default(), router: router(state) }
     }
 
-    /// Sends any request at all, and holds the answer against the document.
-    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+    /// Sends any request at all, and leaves the answer's body to the test.
+    pub async fn begin(&self, mut request: Request<Body>) -> Response {
         let peer = SocketAddr::from(([192, 0, 2, 1], 4711));
         request.extensions_mut().insert(ConnectInfo(peer));
+        self.router.clone().oneshot(request).await.expect("the router never fails")
+    }
+
+    /// Sends any request at all, and holds the answer against the document.
+    pub async fn send(&self, request: Request<Body>) -> Answer {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let response = self.router.clone().oneshot(request).await.expect("the router never fails");
-        let (parts, body) = response.into_parts();
+        let (parts, body) = self.begin(request).await.into_parts();
         let octets = body.collect().await.expect("the body can be read").to_bytes().to_vec();
         let answer = Answer { status: parts.status, headers: parts.headers, octets };
         self.problems.lock().unwrap().extend(documented::check(&method, &path, &answer));
@@ -191,6 +196,21 @@ impl Api {
     pub async fn sign_up(&self, email: &str) -> Answer {
         let body = json!({"email": email, "password": PASSWORD, "name": "Ada Lovelace"});
         self.post("/api/v1/users", body).await
+    }
+
+    /// Adds so many users at once, who cannot sign in.
+    pub async fn add_users(&self, count: usize) {
+        let (now, entropy) = (self.world.ctx.clock.now(), self.world.ctx.entropy.as_ref());
+        let user = |number| {
+            let email = Email::parse(&format!("extra-{number}@example.com")).unwrap();
+            let name = DisplayName::parse("Extra").unwrap();
+            let user = User::new(UserId::new(now, entropy), email, name, vec![], now);
+            ImportedUser { user, password_hash: None }
+        };
+        let users: Vec<ImportedUser> = (0..count).map(user).collect();
+        let mut work = self.world.ctx.store.begin().await.unwrap();
+        assert_eq!(work.users_import(&users).await.unwrap(), vec![Imported::Added; count]);
+        work.commit().await.unwrap();
     }
 
     /// Signs a person in with [`PASSWORD`] and returns the token pair.

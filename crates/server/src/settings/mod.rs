@@ -25,6 +25,7 @@ pub use fault::Faults;
 pub use inputs::Inputs;
 pub use sections::{
     Auth, Bootstrap, Cors, Database, DatabaseUrl, Log, LogFormat, Password, RateLimit, Server,
+    SignUp,
 };
 pub use table::markdown_table;
 
@@ -57,6 +58,7 @@ pub struct Settings {
     pub database: Database,
     pub auth: Auth,
     pub password: Password,
+    pub sign_up: SignUp,
     pub log: Log,
     pub cors: Cors,
     pub bootstrap: Bootstrap,
@@ -114,6 +116,7 @@ fn settings(environment: Environment, reader: &mut Reader) -> Result<Settings, R
         server.as_ref().ok().filter(|_| given).map(|server| server.public_url.as_str());
     let auth = sections::auth(environment, public_url, reader);
     let password = sections::password(reader);
+    let sign_up = sections::sign_up(reader);
     let log = sections::log(reader);
     let cors = sections::cors(reader);
     let bootstrap = sections::bootstrap(environment, reader);
@@ -124,6 +127,7 @@ fn settings(environment: Environment, reader: &mut Reader) -> Result<Settings, R
         database: database?,
         auth: auth?,
         password: password?,
+        sign_up: sign_up?,
         log: log?,
         cors: cors?,
         bootstrap: bootstrap?,

@@ -95,6 +95,13 @@ pub struct Password {
     pub min_length: usize,
 }
 
+/// What people who sign up are told.
+#[derive(Debug, Clone)]
+pub struct SignUp {
+    /// Whether nobody learns that there is an account with the address already.
+    pub conceal_existing: bool,
+}
+
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -391,6 +398,11 @@ fn hard_to_guess(environment: Environment, text: &str) -> Result<SecretString, O
 pub(super) fn password(reader: &mut Reader) -> Result<Password, Refused> {
     let min_length = reader.number("password.min_length")?;
     Ok(Password { min_length })
+}
+
+pub(super) fn sign_up(reader: &mut Reader) -> Result<SignUp, Refused> {
+    let conceal_existing = reader.switch("signup.conceal_existing")?;
+    Ok(SignUp { conceal_existing })
 }
 
 pub(super) fn log(reader: &mut Reader) -> Result<Log, Refused> {

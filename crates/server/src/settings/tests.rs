@@ -103,6 +103,7 @@ const UNUSABLE: &[(&str, &str, &str)] = &[
     ("auth.hash_concurrency", "0", "from 1 to"),
     ("password.min_length", "7", "from 8 to 64"),
     ("password.min_length", "65", "from 8 to 64"),
+    ("signup.conceal_existing", "yes", "neither true nor false"),
     ("log.format", "text", "give `pretty` or `json`"),
     ("log.filter", "doorward=loud", "is no filter"),
     ("log.filter", "wran", "`wran` is no level"),
@@ -440,6 +441,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(settings.auth.access_token_ttl, Duration::from_mins(15));
     assert!(settings.auth.hash_concurrency >= 1);
     assert_eq!(settings.password.min_length, 15);
+    assert!(!settings.sign_up.conceal_existing);
     assert_eq!(settings.log.format, LogFormat::Pretty);
     assert!(settings.bootstrap.admin);
 

@@ -51,6 +51,32 @@ async fn the_first_start_shows_the_administrators_password_and_no_other_does() {
 }
 
 #[tokio::test]
+async fn who_has_an_account_is_concealed_from_clients_and_not_from_operators() {
+    let folder = folder();
+    let settings = [("APP_SIGNUP_CONCEAL_EXISTING", "true")];
+    let server = Server::start(folder.path(), &settings).await;
+    let password = shown_password(&server.program.printed()).expect("the first start shows it");
+    let email = "admin@doorward.localhost".to_owned();
+    let admin = Person { email, password, name: String::new() };
+    server.api().sign_in(&admin).await.expect(200);
+
+    let ada = Person::new("Ada Lovelace");
+    for person in [&ada, &ada, &Person { name: "Root".to_owned(), ..admin.clone() }] {
+        let answer = server.api().sign_up(person).await;
+        assert_eq!((answer.header("location"), answer.header("content-length")), (None, Some("0")));
+        assert_eq!(answer.expect(202), serde_json::Value::Null);
+    }
+    for person in [&ada, &admin] {
+        server.api().sign_in(person).await.expect(200);
+    }
+    let arguments =
+        ["admin", "create", "--email", &ada.email, "--name", &ada.name, "--password-stdin"];
+    let again = run(folder.path(), &settings, &arguments, &ada.password).await;
+    assert_eq!(again.code, 1);
+    assert!(again.told.contains("there is an account with this address"), "{}", again.told);
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_is_named() {
     let folder = folder();
     let server = Server::start(folder.path(), &[]).await;

@@ -9,20 +9,24 @@
 
 mod change;
 mod credential;
+mod import;
 mod role;
 mod samples;
 mod session;
 mod signing_key;
 mod unit_of_work;
 mod user;
+mod user_list;
 
 pub use change::*;
 pub use credential::*;
+pub use import::*;
 pub use role::*;
 pub use session::*;
 pub use signing_key::*;
 pub use unit_of_work::*;
 pub use user::*;
+pub use user_list::*;
 
 /// Makes a test of each case of the contract.
 ///
@@ -45,6 +49,17 @@ macro_rules! store_contract {
             a_disabled_user_is_kept_out_until_active_again,
             active_administrators_are_counted,
             of_many_administrators_who_resign_one_stays,
+            a_list_of_users_holds_whom_the_filter_fits_in_order,
+            a_list_of_users_is_stable_while_they_come_and_go,
+            a_list_of_users_goes_on_after_one_who_is_gone,
+            a_key_of_another_list_begins_the_list_anew,
+            a_renamed_user_is_found_by_the_new_name_only,
+            all_users_are_read_in_order_of_id,
+            imported_users_are_read_back_as_written,
+            of_a_user_who_is_not_imported_nothing_is_there,
+            an_import_with_an_unknown_role_adds_nobody,
+            an_import_goes_on_where_the_last_commit_left_it,
+            of_many_imports_of_one_file_each_line_is_dealt_with_once,
             the_built_in_roles_are_there_from_the_beginning,
             roles_are_read_back_in_order_of_name,
             a_role_is_made_then_replaced,
@@ -108,11 +123,13 @@ pub fn cases() -> std::collections::BTreeSet<&'static str> {
     let sources = [
         include_str!("change.rs"),
         include_str!("credential.rs"),
+        include_str!("import.rs"),
         include_str!("role.rs"),
         include_str!("session.rs"),
         include_str!("signing_key.rs"),
         include_str!("unit_of_work.rs"),
         include_str!("user.rs"),
+        include_str!("user_list.rs"),
     ];
     let functions = sources.iter().flat_map(|source| source.split("\npub async fn ").skip(1));
     functions.filter_map(|function| function.split('(').next()).collect()

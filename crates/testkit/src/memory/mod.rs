@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use doorward_domain::{
     Credential, Email, Page, PageRequest, Role, SealedSigningKey, Session, SessionId, Timestamp,
-    User, UserId,
+    User, UserFilter, UserId, UserKey,
     ports::{
         Change, ChangeFeed, CredentialQueries, FeedCursor, RoleQueries, SessionQueries,
         SigningKeyQueries, Store, StoreError, UnitOfWork, UserQueries,
@@ -67,6 +67,34 @@ impl UserQueries for MemoryStore {
     async fn user_exists(&self) -> Result<bool, StoreError> {
         Ok(!self.shared.read().users.is_empty())
     }
+
+    async fn users(
+        &self,
+        filter: &UserFilter,
+        page: &PageRequest<UserKey>,
+    ) -> Result<Page<User, UserKey>, StoreError> {
+        let state = self.shared.read();
+        let after = page.after.as_ref().filter(|after| filter.knows(after));
+        let mut users: Vec<&User> = state
+            .users
+            .values()
+            .filter(|user| filter.fits(user))
+            .filter(|user| after.is_none_or(|after| filter.key_of(user) > *after))
+            .collect();
+        users.sort_by_key(|user| filter.key_of(user));
+        let rows = users.into_iter().take(usize::from(page.limit.get()) + 1).cloned().collect();
+        Ok(Page::from_surplus(rows, page.limit, |user| filter.key_of(user)))
+    }
+
+    async fn users_by_id(
+        &self,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Vec<User>, StoreError> {
+        let state = self.shared.read();
+        let users = state.users.values().filter(|user| after.is_none_or(|after| user.id > after));
+        Ok(users.take(limit as usize).cloned().collect())
+    }
 }
 
 #[async_trait]
@@ -93,6 +121,14 @@ impl CredentialQueries for MemoryStore {
     ) -> Result<Option<(User, Credential)>, StoreError> {
         let state = self.shared.read();
         Ok(state.users.get(&user_id).and_then(|user| state.with_credential(user)))
+    }
+
+    async fn credentials_by_users(
+        &self,
+        user_ids: &[UserId],
+    ) -> Result<Vec<Credential>, StoreError> {
+        let state = self.shared.read();
+        Ok(user_ids.iter().filter_map(|id| state.credentials.get(id)).cloned().collect())
     }
 }
 

@@ -2,7 +2,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_domain::{
     Credential, Email, Revocation, Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp,
-    User, UserId, ports::Change, role::RoleDescription, session::RevocationCause,
+    User, UserId,
+    ports::{Change, ImportDigest},
+    role::RoleDescription,
+    session::RevocationCause,
 };
 
 /// Everything the store holds.
@@ -16,6 +19,7 @@ pub(super) struct State {
     pub changes: Vec<Recorded>,
     pub change_seq: i64,
     pub signing_keys: BTreeMap<i64, SealedSigningKey>,
+    pub imports: BTreeMap<ImportDigest, u64>,
 }
 
 /// A change as it is kept.
@@ -44,6 +48,7 @@ impl Default for State {
             changes: Vec::new(),
             change_seq: 0,
             signing_keys: BTreeMap::new(),
+            imports: BTreeMap::new(),
         }
     }
 }
@@ -74,9 +79,6 @@ impl State {
     pub fn inconsistencies(&self) -> Vec<String> {
         let mut found = Vec::new();
         for user in self.users.values() {
-            if !self.credentials.contains_key(&user.id) {
-                found.push(format!("user {} has no credential", user.id));
-            }
             if !self.has_roles(&user.roles) {
                 found.push(format!("user {} has a role that does not exist", user.id));
             }

@@ -5,8 +5,9 @@ use doorward_domain::{
     Credential, DisplayName, PasswordHash, Role, RoleName, SealedSigningKey, Session, SessionId,
     Timestamp, User, UserId, UserStatus,
     ports::{
-        CHANGE_KEPT_FOR, Change, Constraint, CredentialRepository, RoleRepository,
-        SessionRepository, SigningKeyRepository, StoreError, UnitOfWork, UserRepository,
+        CHANGE_KEPT_FOR, Change, Constraint, CredentialRepository, ImportDigest, ImportRepository,
+        Imported, ImportedUser, RoleRepository, SessionRepository, SigningKeyRepository,
+        StoreError, UnitOfWork, UserRepository,
     },
     session::{Generation, RevocationCause},
 };
@@ -129,6 +130,54 @@ impl UserRepository for MemoryUnitOfWork {
         self.state.credentials.remove(&id);
         self.state.sessions.retain(|_, session| session.user_id != id);
         Ok(self.state.users.remove(&id).is_some())
+    }
+}
+
+#[async_trait]
+impl ImportRepository for MemoryUnitOfWork {
+    async fn users_import(&mut self, users: &[ImportedUser]) -> Result<Vec<Imported>, StoreError> {
+        if !users.iter().all(|new| self.state.has_roles(&new.user.roles)) {
+            return Err(StoreError::Conflict(Constraint::RoleUnknown));
+        }
+        let mut outcomes = Vec::with_capacity(users.len());
+        for ImportedUser { user, password_hash } in users {
+            let outcome = if self.state.users.contains_key(&user.id) {
+                Imported::IdTaken
+            } else if self.state.users.values().any(|other| other.email == user.email) {
+                Imported::EmailTaken
+            } else {
+                self.state.users.insert(user.id, user.clone());
+                if let Some(hash) = password_hash {
+                    self.credential_insert(user.id, hash, user.updated_at).await?;
+                }
+                Imported::Added
+            };
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    }
+
+    async fn import_lines(
+        &mut self,
+        digest: ImportDigest,
+        _now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        Ok(*self.state.imports.entry(digest).or_default())
+    }
+
+    async fn import_advance(
+        &mut self,
+        digest: ImportDigest,
+        lines: u64,
+        _now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.state.imports.insert(digest, lines);
+        Ok(())
+    }
+
+    async fn import_finish(&mut self, digest: ImportDigest) -> Result<(), StoreError> {
+        self.state.imports.remove(&digest);
+        Ok(())
     }
 }
 

@@ -1,0 +1,174 @@
+//! Lists of users. Each shape of filter has a statement of its own that reads an index in the order of
+//! the list and stops when the page is full, so that a page costs the same wherever it is.
+
+use doorward_domain::{
+    Page, PageLimit, PageRequest, User, UserFilter, UserId, UserKey, ports::StoreError,
+    user_list::SearchPrefix,
+};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{
+    error::store_error,
+    user::{UserRow, select_users},
+};
+
+pub(crate) async fn page(
+    connection: &mut PgConnection,
+    filter: &UserFilter,
+    page: &PageRequest<UserKey>,
+) -> Result<Page<User, UserKey>, StoreError> {
+    let limit = surplus(page.limit);
+    let rows = match (filter, &page.after) {
+        (UserFilter { email: Some(email), .. }, _) => {
+            select_users!("WHERE email_canonical = $1", email.canonical())
+                .fetch_all(connection)
+                .await
+        }
+        (UserFilter { prefix: Some(prefix), .. }, after) => {
+            beginning_with(connection, filter, prefix, after.as_ref(), limit).await
+        }
+        (_, Some(UserKey::Newest(after))) => {
+            newest(connection, filter, after.as_uuid(), limit).await
+        }
+        (_, Some(UserKey::Term { .. }) | None) => {
+            newest(connection, filter, Uuid::max(), limit).await
+        }
+    };
+    let mut users = users(rows)?;
+    if filter.email.is_some() {
+        // There is at most one, so what else is asked for can be checked here, and no page follows.
+        users.retain(|user| page.after.is_none() && filter.fits(user));
+    }
+    Ok(Page::from_surplus(users, page.limit, |user| filter.key_of(user)))
+}
+
+/// In ascending order of ids.
+pub(crate) async fn by_id(
+    connection: &mut PgConnection,
+    after: Option<UserId>,
+    limit: u32,
+) -> Result<Vec<User>, StoreError> {
+    let after = after.map_or(Uuid::nil(), UserId::as_uuid);
+    let rows = select_users!("WHERE id > $1 ORDER BY id LIMIT $2", after, i64::from(limit))
+        .fetch_all(connection)
+        .await;
+    users(rows)
+}
+
+/// The row more than wanted says whether there is a next page.
+fn surplus(limit: PageLimit) -> i64 {
+    i64::from(limit.get()) + 1
+}
+
+fn users(rows: sqlx::Result<Vec<UserRow>>) -> Result<Vec<User>, StoreError> {
+    rows.map_err(store_error)?.into_iter().map(User::try_from).collect()
+}
+
+async fn newest(
+    connection: &mut PgConnection,
+    filter: &UserFilter,
+    before: Uuid,
+    limit: i64,
+) -> sqlx::Result<Vec<UserRow>> {
+    let role = filter.role.as_ref().map(|role| role.as_str());
+    let status = filter.status.map(|status| status.as_str());
+    match (role, status) {
+        (None, None) => {
+            select_users!("WHERE id < $1 ORDER BY id DESC LIMIT $2", before, limit)
+                .fetch_all(connection)
+                .await
+        }
+        (None, Some(status)) => {
+            select_users!(
+                "WHERE status = $3 AND id < $1 ORDER BY id DESC LIMIT $2",
+                before,
+                limit,
+                status,
+            )
+            .fetch_all(connection)
+            .await
+        }
+        (Some(role), None) => {
+            select_users!(
+                "JOIN user_roles AS held ON held.user_id = id
+                 WHERE held.role = $3 AND held.user_id < $1
+                 ORDER BY held.user_id DESC LIMIT $2",
+                before,
+                limit,
+                role,
+            )
+            .fetch_all(connection)
+            .await
+        }
+        (Some(role), Some(status)) => {
+            select_users!(
+                "JOIN user_roles AS held ON held.user_id = id
+                 WHERE held.role = $3 AND status = $4 AND held.user_id < $1 AND id < $1
+                 ORDER BY id DESC LIMIT $2",
+                before,
+                limit,
+                role,
+                status,
+            )
+            .fetch_all(connection)
+            .await
+        }
+    }
+}
+
+/// Reads two indexes, that of the names and that of the addresses, and merges them. Who is found by
+/// the name is left out among the addresses, so that nobody comes twice; and because the addresses are
+/// read no further than the names of this page go, nobody is left out on more than one page.
+async fn beginning_with(
+    connection: &mut PgConnection,
+    filter: &UserFilter,
+    prefix: &SearchPrefix,
+    after: Option<&UserKey>,
+    limit: i64,
+) -> sqlx::Result<Vec<UserRow>> {
+    let (term, id) = match after {
+        Some(UserKey::Term { term, id }) => (term.as_str(), id.as_uuid()),
+        Some(UserKey::Newest(_)) | None => ("", Uuid::nil()),
+    };
+    select_users!(
+        r"
+        JOIN (
+            WITH names AS (
+                SELECT name_folded AS term, id FROM users
+                WHERE name_folded >= $1 AND name_folded < $2 AND (name_folded, id) > ($3, $4)
+                  AND ($6::text IS NULL OR status = $6)
+                  AND ($7::text IS NULL OR EXISTS (
+                          SELECT FROM user_roles WHERE user_id = users.id AND role = $7))
+                ORDER BY name_folded, id
+                LIMIT $5
+            ), addresses AS (
+                SELECT email_canonical AS term, id FROM users
+                WHERE email_canonical >= $1 AND email_canonical < $2
+                  AND (email_canonical > $3 OR email_canonical = $3 AND id > $4)
+                  AND email_canonical >= $3
+                  AND email_canonical <= (
+                          SELECT CASE WHEN count(*) = $5 THEN max(term) ELSE $2 END FROM names)
+                  AND NOT (name_folded >= $1 AND name_folded < $2)
+                  AND ($6::text IS NULL OR status = $6)
+                  AND ($7::text IS NULL OR EXISTS (
+                          SELECT FROM user_roles WHERE user_id = users.id AND role = $7))
+                ORDER BY email_canonical, id
+                LIMIT $5
+            )
+            SELECT term, id AS found_id FROM names UNION ALL SELECT term, id FROM addresses
+            ORDER BY term, found_id
+            LIMIT $5
+        ) AS found ON found_id = id
+        ORDER BY term, id",
+        prefix.first(),
+        prefix.end(),
+        term,
+        id,
+        limit,
+        filter.status.map(|status| status.as_str()),
+        filter.role.as_ref().map(|role| role.as_str()),
+    )
+    .fetch_all(connection)
+    .await
+}

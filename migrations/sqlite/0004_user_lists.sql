@@ -1,0 +1,20 @@
+-- Finding users, and bringing them in from elsewhere.
+
+-- The form that is looked up; see `DisplayName::folded`. The default is for processes of the version
+-- before, which may still add users.
+ALTER TABLE users ADD COLUMN name_folded TEXT NOT NULL DEFAULT '';
+
+-- Near enough for names that are there already: SQLite knows the case of ASCII only.
+UPDATE users SET name_folded = lower(name);
+
+CREATE INDEX users_name_folded_id_idx ON users (name_folded, id);
+CREATE INDEX users_status_id_idx ON users (status, id);
+
+-- How far the files have come that are being imported.
+CREATE TABLE imports (
+    -- SHA-256 of the content of the file.
+    digest     BLOB PRIMARY KEY NOT NULL CHECK (length(digest) = 32),
+    -- So many lines at its beginning were dealt with.
+    lines      INTEGER NOT NULL CHECK (lines >= 0),
+    updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
