@@ -8,7 +8,7 @@ use axum::{
 };
 use doorward_domain::{Page, PageLimit, PageRequest, page::PAGE_LIMIT_MAX};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     HttpState,
@@ -86,12 +86,26 @@ impl FieldFault for CursorFault {
     }
 }
 
+/// What [`Paging`] reads, for the OpenAPI document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it only describes the query in the OpenAPI document")]
+pub(crate) struct PageQuery {
+    /// The most items on the page; 50 unless told.
+    #[param(minimum = 1, maximum = 200, example = 50)]
+    limit: Option<u16>,
+    /// `next_cursor` of the page before; without it the list begins.
+    #[param(example = "AZt22qh7d0uAAAAAAAAAAg")]
+    after: Option<String>,
+}
+
 /// A page of a list.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Page)]
 pub(crate) struct PageView<T> {
     items: Vec<T>,
     /// Ask the next page with it; `null` on the last page.
-    #[schema(example = "AZt22qh7d0uAAAAAAAAAAg")]
+    #[schema(required, example = "AZt22qh7d0uAAAAAAAAAAg")]
     next_cursor: Option<String>,
 }
 

@@ -1,4 +1,5 @@
 use axum::http::StatusCode;
+use serde::{Serialize, Serializer};
 
 /// The kinds of problems. Clients switch on [`as_str`](Code::as_str), which never changes.
 macro_rules! codes {
@@ -95,7 +96,19 @@ codes! {
         "Use HTTP/1.1."
 }
 
+/// As [`as_str`](Code::as_str).
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl Code {
+    /// The code of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == name)
+    }
+
     /// Where this kind of problem is explained.
     pub(crate) fn type_uri(self, public_url: &str) -> String {
         format!("{public_url}/docs/problems#{}", self.as_str())

@@ -5,7 +5,6 @@
 
 mod code;
 mod from_use_case;
-mod page;
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
@@ -19,8 +18,9 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::routes::Checks;
+
 pub use code::Code;
-pub(crate) use page::page;
 
 /// What went wrong with a request, as its client is told, and, for the log only, why.
 #[derive(Debug, Clone)]
@@ -184,7 +184,8 @@ impl Problem {
         response
     }
 
-    fn body(&self, public_url: &str, request_id: &str) -> Bytes {
+    /// The body as it is sent.
+    pub(crate) fn body(&self, public_url: &str, request_id: &str) -> Bytes {
         #[derive(Serialize)]
         struct Body<'a> {
             #[serde(rename = "type")]
@@ -258,7 +259,11 @@ pub(crate) struct ProblemView {
     #[schema(example = "019b76da-a800-7000-8000-000000000001")]
     request_id: String,
     /// All that is wrong with the fields, for `validation_failed`.
+    #[schema(nullable = false)]
     errors: Option<Vec<FieldError>>,
+    /// What is missing, for `unavailable` from a probe of health.
+    #[schema(nullable = false)]
+    checks: Option<Checks>,
 }
 
 #[cfg(test)]

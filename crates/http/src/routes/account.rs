@@ -26,7 +26,7 @@ use crate::{
     detached::detached,
     fields::Fields,
     payload::{Payload, Read},
-    problem::Problem,
+    problem::{Code, Problem},
 };
 
 /// The tag of these operations in the document.
@@ -39,9 +39,10 @@ pub struct UserView {
     #[schema(example = "019b76da-a87b-774b-8000-000000000001")]
     id: Uuid,
     /// As its owner wrote it.
-    #[schema(format = "email", example = "ada@example.com")]
+    #[schema(format = "idn-email", example = "ada@example.com")]
     email: String,
     /// Whether the owner has shown that mail to the address reaches them.
+    #[schema(example = false)]
     email_verified: bool,
     #[schema(example = "Ada Lovelace")]
     name: String,
@@ -50,10 +51,14 @@ pub struct UserView {
     roles: Vec<String>,
     #[schema(example = "active", pattern = "^(active|disabled)$")]
     status: &'static str,
+    #[schema(example = "2026-01-01T00:00:00Z")]
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
+    #[schema(example = "2026-01-05T08:30:00Z")]
     #[serde(with = "time::serde::rfc3339")]
     updated_at: OffsetDateTime,
+    /// `null` before the first time.
+    #[schema(required, example = "2026-01-09T17:04:11.250318Z")]
     #[serde(with = "time::serde::rfc3339::option")]
     last_login_at: Option<OffsetDateTime>,
 }
@@ -79,7 +84,7 @@ impl From<User> for UserView {
 #[schema(as = Register)]
 pub(crate) struct RegisterBody {
     /// At most 254 octets. Unique whatever its upper and lower case, Unicode form or Punycode.
-    #[schema(value_type = String, format = "email", max_length = 254, example = "ada@example.com")]
+    #[schema(value_type = String, format = "idn-email", max_length = 254, example = "ada@example.com")]
     email: Email,
     /// 15 to 256 characters unless the operator chose another minimum; any characters; not guessable.
     #[schema(value_type = String, format = "password", min_length = 8, max_length = 256, example = "correct horse battery staple")]
@@ -114,12 +119,12 @@ impl Read for RegisterBody {
 /// Makes an active account with the role `user`. The address is not verified yet.
 #[utoipa::path(
     post, path = "/users", operation_id = "register", tag = TAG,
+    extensions(("x-problems" = json!([Code::EmailTaken, Code::Overloaded]))),
     request_body = RegisterBody,
     responses(
         (status = 201, description = "The account was made.", body = UserView,
-         headers(("Location" = String, description = "Where the account is."))),
+         headers(("Location"))),
         (status = 202, description = "Instead of 201 and 409, where the operator set `signup.conceal_existing`: the account was made, or there was one with this address already."),
-        (status = 409, description = "`email_taken`: there is an account with this address already."),
     ),
 )]
 pub(crate) async fn register(
@@ -145,9 +150,12 @@ pub(crate) async fn register(
 }
 
 /// Read your own account.
+///
+/// Shows it as it is now, whatever the access token says about it.
 #[utoipa::path(
     get, path = "/users/me", operation_id = "get_my_account", tag = TAG,
     security(("bearer" = [])),
+    extensions(("x-problems" = json!([]))),
     responses((status = 200, description = "Your account as it is now.", body = UserView)),
 )]
 pub(crate) async fn profile(
@@ -174,9 +182,13 @@ impl Read for UpdateProfileBody {
 }
 
 /// Change your own account.
+///
+/// What the body does not mention stays as it is. The password and the sessions have operations of
+/// their own.
 #[utoipa::path(
     patch, path = "/users/me", operation_id = "update_my_account", tag = TAG,
     security(("bearer" = [])),
+    extensions(("x-problems" = json!([]))),
     request_body = UpdateProfileBody,
     responses((status = 200, description = "Your account as it is now.", body = UserView)),
 )]
@@ -214,11 +226,9 @@ impl Read for DeleteBody {
 #[utoipa::path(
     delete, path = "/users/me", operation_id = "delete_my_account", tag = TAG,
     security(("bearer" = [])),
+    extensions(("x-problems" = json!([Code::WrongPassword, Code::LastAdmin, Code::Overloaded]))),
     request_body = DeleteBody,
-    responses(
-        (status = 204, description = "The account is gone."),
-        (status = 403, description = "`wrong_password`"),
-    ),
+    responses((status = 204, description = "The account is gone.")),
 )]
 pub(crate) async fn delete(
     State(http): State<HttpState>,
@@ -257,11 +267,9 @@ impl Read for ChangePasswordBody {
 #[utoipa::path(
     put, path = "/users/me/password", operation_id = "change_my_password", tag = TAG,
     security(("bearer" = [])),
+    extensions(("x-problems" = json!([Code::WrongPassword, Code::Overloaded]))),
     request_body = ChangePasswordBody,
-    responses(
-        (status = 204, description = "The new password is in force."),
-        (status = 403, description = "`wrong_password`"),
-    ),
+    responses((status = 204, description = "The new password is in force.")),
 )]
 pub(crate) async fn change_password(
     State(http): State<HttpState>,

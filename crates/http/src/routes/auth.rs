@@ -20,7 +20,7 @@ use crate::{
     detached::detached,
     fields::Fields,
     payload::{Payload, Read},
-    problem::Problem,
+    problem::{Code, Problem},
     uncompressed::Uncompressed,
 };
 
@@ -32,7 +32,7 @@ const TAG: &str = "authentication";
 #[schema(as = TokenPair)]
 pub(crate) struct TokenPairView {
     /// A signed JWT (RFC 9068) to send in `Authorization: Bearer`.
-    #[schema(value_type = String, example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.e30.c2ln")]
+    #[schema(value_type = String, example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSIsImtpZCI6ImtQcktfcW14VldhWVZBOXd3QkY2SXVvM3ZWeno3VHhIQ1R3WEJ5Z3JTNGsifQ.eyJpc3MiOiJodHRwOi8vMTI3LjAuMC4xOjMwMDAiLCJhdWQiOiJkb29yd2FyZCIsInN1YiI6IjAxOWI3NmRhLWE4N2ItNzc0Yi04MDAwLTAwMDAwMDAwMDAwMSIsInNpZCI6IjAxOWI3NmRhLWE4N2ItNzc0Yi04MDAwLTAwMDAwMDAwMDAwMiIsImp0aSI6IjAxOWI3NmRhLWE4N2MtNzAwMC04MDAwLTAwMDAwMDAwMDAwMyIsImlhdCI6MTc2NzIyNTYwMCwiZXhwIjoxNzY3MjI2NTAwLCJyb2xlcyI6WyJ1c2VyIl0sImF1dGhfdGltZSI6MTc2NzIyNTYwMCwiYW1yIjpbInB3ZCJdfQ.example-signature-example-signature-example-signature-example-signature-example-signaA")]
     #[serde(serialize_with = "expose")]
     access_token: SecretString,
     #[schema(example = "Bearer")]
@@ -41,7 +41,7 @@ pub(crate) struct TokenPairView {
     #[schema(example = 900)]
     expires_in: i64,
     /// Opaque; works once, and gives the next pair.
-    #[schema(value_type = String, example = "dwr_AZt22qh7d0uAAAAAAAAAAQ")]
+    #[schema(value_type = String, example = "dwr_AZt22qh7d0uAAAAAAAAAAgAAAAAAAAABexample-mac-example-mac-example-mac-examplA")]
     #[serde(serialize_with = "expose")]
     refresh_token: SecretString,
     /// Seconds until the refresh token expires.
@@ -73,7 +73,7 @@ impl From<Tokens> for TokenPairView {
 #[derive(ToSchema)]
 #[schema(as = Login)]
 pub(crate) struct LoginBody {
-    #[schema(value_type = String, format = "email", max_length = 254, example = "ada@example.com")]
+    #[schema(value_type = String, format = "idn-email", max_length = 254, example = "ada@example.com")]
     email: Email,
     #[schema(value_type = String, format = "password", min_length = 1, max_length = 4096, example = "correct horse battery staple")]
     password: Password,
@@ -94,12 +94,9 @@ impl Read for LoginBody {
 /// Opens a session. An unknown address and a wrong password get the same answer in the same time.
 #[utoipa::path(
     post, path = "/auth/login", operation_id = "login", tag = TAG,
+    extensions(("x-problems" = json!([Code::InvalidCredentials, Code::AccountDisabled, Code::Overloaded]))),
     request_body = LoginBody,
-    responses(
-        (status = 200, description = "Signed in.", body = TokenPairView),
-        (status = 401, description = "`invalid_credentials`"),
-        (status = 403, description = "`account_disabled`, only after a right password"),
-    ),
+    responses((status = 200, description = "Signed in.", body = TokenPairView)),
 )]
 pub(crate) async fn login(
     State(http): State<HttpState>,
@@ -116,7 +113,7 @@ pub(crate) async fn login(
 #[derive(ToSchema)]
 #[schema(as = Refresh)]
 pub(crate) struct RefreshBody {
-    #[schema(value_type = String, format = "password", example = "dwr_AZt22qh7d0uAAAAAAAAAAQ")]
+    #[schema(value_type = String, format = "password", example = "dwr_AZt22qh7d0uAAAAAAAAAAgAAAAAAAAAAexample-mac-example-mac-example-mac-examplA")]
     refresh_token: SecretString,
 }
 
@@ -138,11 +135,9 @@ impl Read for RefreshBody {
 /// session is revoked, and its access tokens with it.
 #[utoipa::path(
     post, path = "/auth/refresh", operation_id = "refresh", tag = TAG,
+    extensions(("x-problems" = json!([Code::InvalidRefreshToken, Code::RefreshTokenReused]))),
     request_body = RefreshBody,
-    responses(
-        (status = 200, description = "The next pair.", body = TokenPairView),
-        (status = 401, description = "`invalid_refresh_token`, or `refresh_token_reused`: the session is revoked"),
-    ),
+    responses((status = 200, description = "The next pair.", body = TokenPairView)),
 )]
 pub(crate) async fn refresh(
     State(http): State<HttpState>,
@@ -161,6 +156,7 @@ pub(crate) async fn refresh(
 #[utoipa::path(
     post, path = "/auth/logout", operation_id = "logout", tag = TAG,
     security(("bearer" = [])),
+    extensions(("x-problems" = json!([]))),
     responses((status = 204, description = "Signed out.")),
 )]
 pub(crate) async fn logout(

@@ -32,10 +32,10 @@ const FILE: HeaderValue = HeaderValue::from_static("attachment; filename=\"users
 #[utoipa::path(
     get, path = "/users/export", operation_id = "export_users", tag = super::user::TAG,
     security(("bearer" = [])),
-    extensions(("x-permission" = json!("users:read"))),
+    extensions(("x-permission" = json!("users:read")), ("x-problems" = json!([]))),
     responses(
         (status = 200, description = "Users, each a line of JSON.", content_type = "application/x-ndjson", body = UserView,
-         headers(("Content-Disposition" = String, description = "Suggests a name for the file."))),
+         headers(("Content-Disposition"))),
     ),
 )]
 pub(crate) async fn users(

@@ -104,12 +104,12 @@ async fn check(http: &HttpState) -> Result<Checks, Problem> {
 }
 
 /// Is all well?
+///
+/// As readiness, with the version in place of the single checks: for people and dashboards.
 #[utoipa::path(
     get, path = "/health", operation_id = "get_health", tag = TAG,
-    responses(
-        (status = 200, description = "All is well.", body = HealthView),
-        (status = 503, description = "`unavailable`: the member `checks` says what is missing."),
-    ),
+    extensions(("x-problems" = json!([Code::Unavailable]))),
+    responses((status = 200, description = "All is well.", body = HealthView)),
 )]
 pub(crate) async fn health(State(http): State<HttpState>) -> Result<Json<HealthView>, Problem> {
     check(&http).await?;
@@ -121,6 +121,7 @@ pub(crate) async fn health(State(http): State<HttpState>) -> Result<Json<HealthV
 /// Touches nothing else: a failing database is no reason to restart the server.
 #[utoipa::path(
     get, path = "/health/live", operation_id = "get_liveness", tag = TAG,
+    extensions(("x-problems" = json!([]))),
     responses((status = 200, description = "It does.")),
 )]
 pub(crate) async fn live() -> StatusCode {
@@ -132,10 +133,8 @@ pub(crate) async fn live() -> StatusCode {
 /// 503 while starting, while a dependency is missing, and from the moment of shutdown on.
 #[utoipa::path(
     get, path = "/health/ready", operation_id = "get_readiness", tag = TAG,
-    responses(
-        (status = 200, description = "They may.", body = ReadinessView),
-        (status = 503, description = "`unavailable`: the member `checks` says what is missing."),
-    ),
+    extensions(("x-problems" = json!([Code::Unavailable]))),
+    responses((status = 200, description = "They may.", body = ReadinessView)),
 )]
 pub(crate) async fn ready(State(http): State<HttpState>) -> Result<Json<ReadinessView>, Problem> {
     let checks = check(&http).await?;

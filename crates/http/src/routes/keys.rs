@@ -22,7 +22,7 @@ use crate::{
     bearer::Let,
     detached::detached,
     lifecycle::Stage,
-    listing::{Listing, PageView},
+    listing::{Listing, PageQuery, PageView},
     problem::Problem,
 };
 
@@ -90,7 +90,11 @@ impl From<PublicKey> for JwkView {
 /// than the answer may be cached before it signs.
 #[utoipa::path(
     get, path = "/.well-known/jwks.json", operation_id = "get_public_keys", tag = TAG,
-    responses((status = 200, description = "The keys.", body = JwkSetView)),
+    extensions(("x-problems" = json!([]))),
+    responses(
+        (status = 200, description = "The keys.", body = JwkSetView,
+         headers(("Cache-Control"))),
+    ),
 )]
 pub(crate) async fn jwks(
     State(http): State<HttpState>,
@@ -105,6 +109,7 @@ pub(crate) async fn jwks(
     let caching = caching.unwrap_or(HeaderValue::from_static("no-cache"));
     Ok(([(header::CACHE_CONTROL, caching)], Json(JwkSetView { keys })))
 }
+
 /// A signing key as an operator sees it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SigningKey)]
@@ -120,15 +125,19 @@ pub(crate) struct SigningKeyView {
     /// `published`: signs soon; `active`: signs; `retiring`: its last tokens are still accepted.
     #[schema(example = "active", pattern = "^(published|active|retiring)$")]
     state: &'static str,
+    #[schema(example = "2026-01-01T00:00:00Z")]
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
     /// When it begins to sign, or began to.
+    #[schema(example = "2026-01-01T00:10:15Z")]
     #[serde(with = "time::serde::rfc3339")]
     activates_at: OffsetDateTime,
     /// When it ceases to sign; `null` as long as there is no newer key.
+    #[schema(required, example = json!(null))]
     #[serde(with = "time::serde::rfc3339::option")]
     signs_until: Option<OffsetDateTime>,
     /// When it is forgotten; `null` as long as there is no newer key.
+    #[schema(required, example = json!(null))]
     #[serde(with = "time::serde::rfc3339::option")]
     retires_at: Option<OffsetDateTime>,
 }
@@ -154,15 +163,11 @@ impl From<ListedKey> for SigningKeyView {
 #[utoipa::path(
     get, path = "/signing-keys", operation_id = "list_signing_keys", tag = TAG,
     security(("bearer" = [])),
-    extensions(("x-permission" = json!("keys:rotate"))),
-    params(
-        ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "Keys on a page; 50 unless told."),
-        ("after" = Option<String>, Query, description = "`next_cursor` of the page before."),
-    ),
+    extensions(("x-permission" = json!("keys:rotate")), ("x-problems" = json!([]))),
+    params(PageQuery),
     responses(
-        (status = 200, description = "A page of keys.", body = inline(PageView<SigningKeyView>),
-         headers(("Link" = String, description = "`rel=\"next\"`: the next page, if there is one."))),
-        (status = 422, description = "`validation_failed`: a parameter is out of range."),
+        (status = 200, description = "A page of keys.", body = PageView<SigningKeyView>,
+         headers(("Link"))),
     ),
 )]
 pub(crate) async fn list(
@@ -186,7 +191,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     post, path = "/signing-keys/rotate", operation_id = "rotate_signing_key", tag = TAG,
     security(("bearer" = [])),
-    extensions(("x-permission" = json!("keys:rotate"))),
+    extensions(("x-permission" = json!("keys:rotate")), ("x-problems" = json!([]))),
     responses((status = 202, description = "The key that signs next.", body = SigningKeyView)),
 )]
 pub(crate) async fn rotate(

@@ -11,7 +11,7 @@ mod session;
 mod user;
 
 pub use account::UserView;
-pub(crate) use health::DatabaseProbe;
+pub(crate) use health::{Checks, DatabaseProbe};
 
 use axum::{Router, http::HeaderValue, middleware};
 use http::{HeaderName, Method, header};

@@ -25,7 +25,7 @@ use crate::{
     bearer::Let,
     detached::detached,
     fields::Fields,
-    listing::{Listing, PageView},
+    listing::{Listing, PageQuery, PageView},
     payload::{Payload, Read},
     problem::{Code, Problem},
 };
@@ -67,15 +67,11 @@ fn role_name(name: &str) -> Result<RoleName, Problem> {
 #[utoipa::path(
     get, path = "/roles", operation_id = "list_roles", tag = TAG,
     security(("bearer" = [])),
-    extensions(("x-permission" = json!("roles:read"))),
-    params(
-        ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "Roles on a page; 50 unless told."),
-        ("after" = Option<String>, Query, description = "`next_cursor` of the page before."),
-    ),
+    extensions(("x-permission" = json!("roles:read")), ("x-problems" = json!([]))),
+    params(PageQuery),
     responses(
-        (status = 200, description = "A page of roles.", body = inline(PageView<RoleView>),
-         headers(("Link" = String, description = "`rel=\"next\"`: the next page, if there is one."))),
-        (status = 422, description = "`validation_failed`: a parameter is out of range."),
+        (status = 200, description = "A page of roles.", body = PageView<RoleView>,
+         headers(("Link"))),
     ),
 )]
 pub(crate) async fn list(
@@ -108,16 +104,17 @@ impl Read for PutRoleBody {
 }
 
 /// Make or change a role.
+///
+/// Replaces all that the role says. Whoever has it can do the new at once, and the old no more.
 #[utoipa::path(
     put, path = "/roles/{name}", operation_id = "put_role", tag = TAG,
     security(("bearer" = [])),
-    extensions(("x-permission" = json!("roles:write"))),
+    extensions(("x-permission" = json!("roles:write")), ("x-problems" = json!([Code::RoleBuiltIn]))),
     params(("name" = String, Path, max_length = 50, pattern = "^[a-z][a-z0-9_-]*$", description = "The role.", example = "support")),
     request_body = PutRoleBody,
     responses(
         (status = 200, description = "The role was changed.", body = RoleView),
         (status = 201, description = "The role was made.", body = RoleView),
-        (status = 409, description = "`role_built_in`"),
     ),
 )]
 pub(crate) async fn put(
@@ -143,13 +140,9 @@ pub(crate) async fn put(
 #[utoipa::path(
     delete, path = "/roles/{name}", operation_id = "delete_role", tag = TAG,
     security(("bearer" = [])),
-    extensions(("x-permission" = json!("roles:write"))),
+    extensions(("x-permission" = json!("roles:write")), ("x-problems" = json!([Code::NotFound, Code::RoleBuiltIn]))),
     params(("name" = String, Path, max_length = 50, pattern = "^[a-z][a-z0-9_-]*$", description = "The role.", example = "support")),
-    responses(
-        (status = 204, description = "The role is gone."),
-        (status = 404, description = "`not_found`: there is no such role."),
-        (status = 409, description = "`role_built_in`"),
-    ),
+    responses((status = 204, description = "The role is gone.")),
 )]
 pub(crate) async fn delete(
     State(http): State<HttpState>,

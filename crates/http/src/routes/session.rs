@@ -18,7 +18,7 @@ use crate::{
     HttpState,
     bearer::SignedIn,
     detached::detached,
-    listing::{Listing, PageView},
+    listing::{Listing, PageQuery, PageView},
     problem::{Code, Problem},
 };
 
@@ -32,16 +32,24 @@ pub(crate) struct SessionView {
     #[schema(example = "019b76da-a87b-774b-8000-000000000002")]
     id: Uuid,
     /// Whether this request was made in it.
+    #[schema(example = true)]
     current: bool,
+    #[schema(example = "2026-01-01T00:00:00Z")]
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
+    /// When it was opened or last refreshed.
+    #[schema(example = "2026-01-01T00:14:03Z")]
     #[serde(with = "time::serde::rfc3339")]
     last_used_at: OffsetDateTime,
+    /// When it ends unless it is used before; each refresh moves it.
+    #[schema(example = "2026-01-31T00:14:03Z")]
     #[serde(with = "time::serde::rfc3339")]
     expires_at: OffsetDateTime,
-    #[schema(example = "2001:db8::1")]
+    /// The client's address at sign-in.
+    #[schema(required, example = "2001:db8::1")]
     ip: Option<String>,
-    #[schema(example = "curl/8.12.1")]
+    /// The client's `User-Agent` at sign-in, at most 512 octets of it.
+    #[schema(required, example = "curl/8.12.1")]
     user_agent: Option<String>,
 }
 
@@ -65,14 +73,11 @@ impl SessionView {
 #[utoipa::path(
     get, path = "/users/me/sessions", operation_id = "list_my_sessions", tag = TAG,
     security(("bearer" = [])),
-    params(
-        ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "Sessions on a page; 50 unless told."),
-        ("after" = Option<String>, Query, description = "`next_cursor` of the page before."),
-    ),
+    extensions(("x-problems" = json!([]))),
+    params(PageQuery),
     responses(
-        (status = 200, description = "A page of sessions.", body = inline(PageView<SessionView>),
-         headers(("Link" = String, description = "`rel=\"next\"`: the next page, if there is one."))),
-        (status = 422, description = "`validation_failed`: a parameter is out of range."),
+        (status = 200, description = "A page of sessions.", body = PageView<SessionView>,
+         headers(("Link"))),
     ),
 )]
 pub(crate) async fn list(
@@ -85,9 +90,12 @@ pub(crate) async fn list(
 }
 
 /// End all your other sessions.
+///
+/// Signs you out everywhere but here. Having no other is no error.
 #[utoipa::path(
     delete, path = "/users/me/sessions", operation_id = "revoke_my_other_sessions", tag = TAG,
     security(("bearer" = [])),
+    extensions(("x-problems" = json!([]))),
     responses((status = 204, description = "Only the present session is left.")),
 )]
 pub(crate) async fn revoke_others(
@@ -100,14 +108,14 @@ pub(crate) async fn revoke_others(
 }
 
 /// End one of your own sessions.
+///
+/// Its refresh token and its access tokens are refused from now on. It may be the present one.
 #[utoipa::path(
     delete, path = "/users/me/sessions/{id}", operation_id = "revoke_my_session", tag = TAG,
     security(("bearer" = [])),
-    params(("id" = Uuid, Path, description = "The session.")),
-    responses(
-        (status = 204, description = "The session is over."),
-        (status = 404, description = "`not_found`: you have no such session."),
-    ),
+    extensions(("x-problems" = json!([Code::NotFound]))),
+    params(("id" = Uuid, Path, description = "The session.", example = "019b76da-a87b-774b-8000-000000000002")),
+    responses((status = 204, description = "The session is over.")),
 )]
 pub(crate) async fn revoke(
     State(http): State<HttpState>,

@@ -25,7 +25,7 @@ use crate::{
     bearer::Let,
     detached::detached,
     fields::{FieldFault, Fields},
-    listing::{Filter, Listing, PageView},
+    listing::{Filter, Listing, PageQuery, PageView},
     payload::{Payload, Read},
     problem::{Code, Problem},
 };
@@ -71,19 +71,17 @@ impl Filter<UserKey> for UserFilter {
 #[utoipa::path(
     get, path = "/users", operation_id = "list_users", tag = TAG,
     security(("bearer" = [])),
-    extensions(("x-permission" = json!("users:read"))),
+    extensions(("x-permission" = json!("users:read")), ("x-problems" = json!([]))),
     params(
         ("email" = Option<String>, Query, description = "The one with this address, in upper or lower case.", example = "ada@example.com"),
         ("q" = Option<String>, Query, min_length = 1, max_length = 254, description = "Those whose address or name begins so, in upper or lower case.", example = "ada"),
         ("status" = Option<String>, Query, pattern = "^(active|disabled)$", description = "Those with this status.", example = "active"),
         ("role" = Option<String>, Query, description = "Those who have this role.", example = "admin"),
-        ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "Users on a page; 50 unless told."),
-        ("after" = Option<String>, Query, description = "`next_cursor` of the page before, of the same list."),
+        PageQuery,
     ),
     responses(
-        (status = 200, description = "A page of users.", body = inline(PageView<UserView>),
-         headers(("Link" = String, description = "`rel=\"next\"`: the next page, if there is one."))),
-        (status = 422, description = "`validation_failed`: a parameter is unknown, repeated or out of range."),
+        (status = 200, description = "A page of users.", body = PageView<UserView>,
+         headers(("Link"))),
     ),
 )]
 pub(crate) async fn list(
@@ -96,15 +94,14 @@ pub(crate) async fn list(
 }
 
 /// Read a user.
+///
+/// Shows the account as it is now.
 #[utoipa::path(
     get, path = "/users/{id}", operation_id = "get_user", tag = TAG,
     security(("bearer" = [])),
-    extensions(("x-permission" = json!("users:read"))),
-    params(("id" = Uuid, Path, description = "The user.")),
-    responses(
-        (status = 200, description = "The user as they are now.", body = UserView),
-        (status = 404, description = "`not_found`: there is no such user."),
-    ),
+    extensions(("x-permission" = json!("users:read")), ("x-problems" = json!([Code::NotFound]))),
+    params(("id" = Uuid, Path, description = "The user.", example = "019b76da-a87b-774b-8000-000000000001")),
+    responses((status = 200, description = "The user as they are now.", body = UserView)),
 )]
 pub(crate) async fn get(
     State(http): State<HttpState>,
@@ -151,17 +148,15 @@ impl Read for UpdateUserBody {
 }
 
 /// Change, disable or enable a user.
+///
+/// What the body does not mention stays as it is.
 #[utoipa::path(
     patch, path = "/users/{id}", operation_id = "update_user", tag = TAG,
     security(("bearer" = [])),
-    extensions(("x-permission" = json!("users:write"))),
-    params(("id" = Uuid, Path, description = "The user.")),
+    extensions(("x-permission" = json!("users:write")), ("x-problems" = json!([Code::NotFound, Code::LastAdmin]))),
+    params(("id" = Uuid, Path, description = "The user.", example = "019b76da-a87b-774b-8000-000000000001")),
     request_body = UpdateUserBody,
-    responses(
-        (status = 200, description = "The user as they are now.", body = UserView),
-        (status = 404, description = "`not_found`: there is no such user."),
-        (status = 409, description = "`last_admin`: it would leave no active administrator."),
-    ),
+    responses((status = 200, description = "The user as they are now.", body = UserView)),
 )]
 pub(crate) async fn update(
     State(http): State<HttpState>,
@@ -181,13 +176,9 @@ pub(crate) async fn update(
 #[utoipa::path(
     delete, path = "/users/{id}", operation_id = "delete_user", tag = TAG,
     security(("bearer" = [])),
-    extensions(("x-permission" = json!("users:write"))),
-    params(("id" = Uuid, Path, description = "The user.")),
-    responses(
-        (status = 204, description = "The user is gone."),
-        (status = 404, description = "`not_found`: there is no such user."),
-        (status = 409, description = "`last_admin`: it would leave no active administrator."),
-    ),
+    extensions(("x-permission" = json!("users:write")), ("x-problems" = json!([Code::NotFound, Code::LastAdmin]))),
+    params(("id" = Uuid, Path, description = "The user.", example = "019b76da-a87b-774b-8000-000000000001")),
+    responses((status = 204, description = "The user is gone.")),
 )]
 pub(crate) async fn delete(
     State(http): State<HttpState>,
@@ -221,14 +212,10 @@ impl Read for SetRolesBody {
 #[utoipa::path(
     put, path = "/users/{id}/roles", operation_id = "set_user_roles", tag = TAG,
     security(("bearer" = [])),
-    extensions(("x-permission" = json!("roles:write"))),
-    params(("id" = Uuid, Path, description = "The user.")),
+    extensions(("x-permission" = json!("roles:write")), ("x-problems" = json!([Code::NotFound, Code::LastAdmin]))),
+    params(("id" = Uuid, Path, description = "The user.", example = "019b76da-a87b-774b-8000-000000000001")),
     request_body = SetRolesBody,
-    responses(
-        (status = 200, description = "The user as they are now.", body = UserView),
-        (status = 404, description = "`not_found`: there is no such user."),
-        (status = 409, description = "`last_admin`: it would leave no active administrator."),
-    ),
+    responses((status = 200, description = "The user as they are now.", body = UserView)),
 )]
 pub(crate) async fn set_roles(
     State(http): State<HttpState>,
@@ -248,17 +235,14 @@ pub(crate) async fn set_roles(
 #[utoipa::path(
     get, path = "/users/{id}/sessions", operation_id = "list_user_sessions", tag = TAG,
     security(("bearer" = [])),
-    extensions(("x-permission" = json!("users:read"))),
+    extensions(("x-permission" = json!("users:read")), ("x-problems" = json!([Code::NotFound]))),
     params(
-        ("id" = Uuid, Path, description = "The user."),
-        ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "Sessions on a page; 50 unless told."),
-        ("after" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("id" = Uuid, Path, description = "The user.", example = "019b76da-a87b-774b-8000-000000000001"),
+        PageQuery,
     ),
     responses(
-        (status = 200, description = "A page of sessions.", body = inline(PageView<SessionView>),
-         headers(("Link" = String, description = "`rel=\"next\"`: the next page, if there is one."))),
-        (status = 404, description = "`not_found`: there is no such user."),
-        (status = 422, description = "`validation_failed`: a parameter is out of range."),
+        (status = 200, description = "A page of sessions.", body = PageView<SessionView>,
+         headers(("Link"))),
     ),
 )]
 pub(crate) async fn sessions(
@@ -272,15 +256,14 @@ pub(crate) async fn sessions(
 }
 
 /// End all sessions of a user.
+///
+/// They are signed out everywhere, within a second on all instances. Having none is no error.
 #[utoipa::path(
     delete, path = "/users/{id}/sessions", operation_id = "revoke_user_sessions", tag = TAG,
     security(("bearer" = [])),
-    extensions(("x-permission" = json!("sessions:write"))),
-    params(("id" = Uuid, Path, description = "The user.")),
-    responses(
-        (status = 204, description = "The user is signed out everywhere."),
-        (status = 404, description = "`not_found`: there is no such user."),
-    ),
+    extensions(("x-permission" = json!("sessions:write")), ("x-problems" = json!([Code::NotFound]))),
+    params(("id" = Uuid, Path, description = "The user.", example = "019b76da-a87b-774b-8000-000000000001")),
+    responses((status = 204, description = "The user is signed out everywhere.")),
 )]
 pub(crate) async fn revoke_sessions(
     State(http): State<HttpState>,

@@ -5,15 +5,20 @@ use doorward_domain::{User, UserId};
 use doorward_http::Lifecycle;
 use doorward_testkit::World;
 
-use super::support::{Api, settings};
+use super::{
+    documented,
+    support::{Api, PUBLIC_URL, settings, text},
+};
 
 #[tokio::test]
 async fn the_pages_load_nothing_from_elsewhere() {
     let api = Api::new().await;
-    for path in ["/docs", "/docs/problems", "/docs/assets/start.js", "/docs/assets/page.css"] {
+    let pages = ["/docs", "/docs/problems", "/docs/try"];
+    for path in pages.into_iter().chain(["/docs/assets/start.js", "/docs/assets/page.css"]) {
         let answer = api.get(path, None).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}");
-        let text = String::from_utf8(answer.octets).unwrap();
+        // The examples are about this very installation.
+        let text = String::from_utf8(answer.octets).unwrap().replace(PUBLIC_URL, "");
         for elsewhere in ["http://", "https://", "src=\"//", "@import"] {
             assert!(!text.contains(elsewhere), "{path} names {elsewhere}");
         }
@@ -21,9 +26,34 @@ async fn the_pages_load_nothing_from_elsewhere() {
             assert_eq!(api.get(asset, None).await.status, StatusCode::OK, "{asset}");
         }
     }
-    let page = api.get("/docs", None).await;
-    let policy = page.header("content-security-policy").unwrap();
-    assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self';"));
+    for (path, may_run) in [("/docs", false), ("/docs/problems", false), ("/docs/try", true)] {
+        let page = api.get(path, None).await;
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.contains("default-src 'none'"), "{path}");
+        assert_eq!(policy.contains("script-src 'self';"), may_run, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_reference_shows_each_operation_with_an_example_and_its_problems() {
+    let api = Api::new().await;
+    let page = String::from_utf8(api.get("/docs", None).await.octets).unwrap();
+    let promised = documented::problems();
+    for (path, _, operation) in documented::each_operation() {
+        let id = text(&operation["operationId"]);
+        let beginning = format!("<article class=\"operation\" id=\"{id}\">");
+        let (_, rest) = page.split_once(&beginning).unwrap_or_else(|| panic!("{id}: no article"));
+        let (article, _) = rest.split_once("</article>").unwrap();
+        let (template, _) = path.split_once('{').unwrap_or((path, ""));
+        let permission = operation["x-permission"].as_str().unwrap_or_default();
+        for shown in [path, permission, "curl ", &format!("{PUBLIC_URL}{template}")] {
+            assert!(article.contains(shown), "{id}: {shown}");
+        }
+        for (_, code) in promised.iter().filter(|(it, _)| *it == id) {
+            let link = format!("/docs/problems#{code}\"");
+            assert!(article.contains(&link), "{id}: {code}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -5,10 +5,11 @@ use axum::{
     body::Body,
     http::{Request, StatusCode, header},
 };
-use doorward_http::document;
+use doorward_http::{document, problem::Code};
 use serde_json::Value;
 
 use super::{
+    documented::{each_operation, faults, resolved},
     operation::{Operation, operations},
     support::{Api, PUBLIC_URL},
 };
@@ -151,19 +152,63 @@ async fn other_methods_are_refused_with_those_that_are_allowed() {
 fn every_operation_is_described() {
     let document: Value = serde_json::to_value(document(PUBLIC_URL)).unwrap();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let tags: Vec<&Value> = document["tags"].as_array().unwrap().iter().collect();
     let mut ids = std::collections::BTreeSet::new();
-    for item in document["paths"].as_object().unwrap().values() {
-        for operation in item.as_object().unwrap().values() {
-            let id = operation["operationId"].as_str().unwrap();
-            assert!(ids.insert(id.to_owned()), "{id} is there twice");
-            assert!(operation["summary"].as_str().is_some_and(|s| !s.is_empty()), "{id}: summary");
-            assert!(operation["tags"].as_array().is_some_and(|t| t.len() == 1), "{id}: one tag");
-            for (status, response) in operation["responses"].as_object().unwrap() {
-                assert!(response["description"].as_str().is_some_and(|d| !d.is_empty()), "{id}");
-                if status.starts_with(['4', '5']) {
-                    let schema = &response["content"]["application/problem+json"]["schema"];
-                    assert_eq!(schema["$ref"], "#/components/schemas/Problem", "{id} {status}");
+    for (path, _, operation) in each_operation() {
+        let id = operation["operationId"].as_str().unwrap();
+        assert!(ids.insert(id), "{id} is there twice");
+        for member in ["summary", "description"] {
+            assert!(operation[member].as_str().is_some_and(|s| !s.is_empty()), "{id}: {member}");
+        }
+        let tag = operation["tags"].as_array().filter(|tags| tags.len() == 1).map(|tags| &tags[0]);
+        assert!(tags.iter().any(|it| Some(&it["name"]) == tag), "{id}: one tag of TAGS");
+        assert!(operation["security"].is_array(), "{id}: security, be it none");
+        let codes = operation["x-problems"].as_array();
+        let codes = codes.unwrap_or_else(|| panic!("{id}: name its problems in x-problems"));
+        for code in codes {
+            let known = Code::ALL.iter().any(|it| *code == it.as_str());
+            assert!(known, "{id}: {code} is no code");
+        }
+        let placeholders = path.matches('{').count();
+        let parameters = operation["parameters"].as_array().map_or(&[][..], Vec::as_slice);
+        let in_path = parameters.iter().filter(|it| it["in"] == "path").count();
+        assert_eq!(in_path, placeholders, "{id}: parameters of the path");
+        for parameter in parameters {
+            let name = &parameter["name"];
+            assert!(parameter["description"].is_string(), "{id}: {name}: description");
+            let example = parameter.get("example");
+            let example = example.unwrap_or_else(|| panic!("{id}: {name}: example"));
+            assert_eq!(faults(&parameter["schema"], example), [""; 0], "{id}: {name}");
+        }
+    }
+}
+
+/// A whole example comes of the examples of all fields, so what fails here is a field without one.
+#[test]
+fn every_body_has_an_example_that_follows_its_schema() {
+    for (_, _, operation) in each_operation() {
+        let id = operation["operationId"].as_str().unwrap();
+        let responses = operation["responses"].as_object().unwrap();
+        let bodies = responses.iter().map(|(status, response)| (status.as_str(), response));
+        let request = operation.get("requestBody").map(|body| ("request", body));
+        for (name, body) in bodies.chain(request) {
+            let body = resolved(body);
+            for (media_type, content) in body["content"].as_object().into_iter().flatten() {
+                let single = content.get("example").into_iter();
+                let several = content["examples"].as_object().into_iter().flatten();
+                let examples: Vec<&Value> =
+                    single.chain(several.map(|(_, example)| &example["value"])).collect();
+                assert!(!examples.is_empty(), "{id}: {name}: a field has no example");
+                for example in examples {
+                    let faults = faults(&content["schema"], example);
+                    assert!(faults.is_empty(), "{id}: {name}: {faults:?}");
+                    if media_type == "application/problem+json" {
+                        assert_eq!(example["status"].to_string(), name, "{id}");
+                    }
                 }
+            }
+            for (header, described) in body["headers"].as_object().into_iter().flatten() {
+                assert!(resolved(described)["example"] != Value::Null, "{id}: {name}: {header}");
             }
         }
     }

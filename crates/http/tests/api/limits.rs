@@ -125,7 +125,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 }
 
 /// A body of which nothing ever arrives.
-struct NeverBody;
+pub struct NeverBody;
 
 impl http_body::Body for NeverBody {
     type Data = bytes::Bytes;

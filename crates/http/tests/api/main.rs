@@ -3,8 +3,10 @@
 mod adopted_hash;
 mod bad_input;
 mod concealment;
+mod documented;
 mod documents;
 mod every_operation;
+mod every_problem;
 mod headers;
 mod journey;
 mod limits;

@@ -30,7 +30,7 @@ pub fn operations() -> Vec<Operation> {
                 path: path
                     .replace("{id}", "019b76da-a87b-774b-8000-00000000ffff")
                     .replace("{name}", "nobodys-role"),
-                secured: operation.get("security").is_some(),
+                secured: operation["security"].as_array().is_some_and(|it| !it.is_empty()),
                 permission: operation["x-permission"].as_str().map(str::to_owned),
                 has_body: operation.get("requestBody").is_some(),
                 statuses: operation["responses"].as_object().unwrap().keys().cloned().collect(),

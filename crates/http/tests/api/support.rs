@@ -1,6 +1,12 @@
 //! A whole API over doubles of everything but the store.
 
-use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    num::NonZeroU32,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -23,6 +29,8 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use super::documented;
+
 pub const PUBLIC_URL: &str = "http://accounts.test";
 pub use doorward_testkit::PASSWORD;
 
@@ -30,6 +38,8 @@ pub use doorward_testkit::PASSWORD;
 pub struct Api {
     pub world: World,
     pub lifecycle: Lifecycle,
+    /// The problems that were answered with: the operation and the code.
+    pub problems: Mutex<BTreeSet<(String, String)>>,
     router: Router,
 }
 
@@ -121,6 +131,11 @@ impl Api {
         Self::open(world, settings, lifecycle)
     }
 
+    /// Over a server that does not serve yet.
+    pub fn starting() -> Self {
+        Self::open(World::default(), settings(), Lifecycle::default())
+    }
+
     /// The same world, after the test has changed its context.
     pub fn reopened(self) -> Self {
         Self::open(self.world, settings(), self.lifecycle)
@@ -128,7 +143,7 @@ impl Api {
 
     fn open(world: World, settings: HttpSettings, lifecycle: Lifecycle) -> Self {
         let state = HttpState::new(Arc::new(world.ctx.clone()), settings, lifecycle.clone());
-        Self { world, lifecycle, router: router(state) }
+        Self { world, lifecycle, problems: Mutex::default(), router: router(state) }
     }
 
     /// Sends any request at all, and leaves the answer's body to the test.
@@ -138,11 +153,14 @@ impl Api {
         self.router.clone().oneshot(request).await.expect("the router never fails")
     }
 
-    /// Sends any request at all.
+    /// Sends any request at all, and holds the answer against the document.
     pub async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let (parts, body) = self.begin(request).await.into_parts();
         let octets = body.collect().await.expect("the body can be read").to_bytes().to_vec();
-        Answer { status: parts.status, headers: parts.headers, octets }
+        let answer = Answer { status: parts.status, headers: parts.headers, octets };
+        self.problems.lock().unwrap().extend(documented::check(&method, &path, &answer));
+        answer
     }
 
     pub async fn call(

@@ -1,5 +1,12 @@
 //! The OpenAPI document, and pages to read and try it. They load nothing from elsewhere.
 
+mod document;
+mod layout;
+mod operation;
+mod problems;
+mod reference;
+mod schema;
+
 use std::{io::Read, sync::OnceLock};
 
 use axum::{
@@ -12,11 +19,12 @@ use bytes::Bytes;
 use flate2::read::GzDecoder;
 use utoipa::openapi::OpenApi;
 
-use crate::{HttpState, problem};
+use self::document::Document;
+use crate::HttpState;
 
-const PAGE: &str = include_str!("../../assets/docs.html");
-const START: &str = include_str!("../../assets/start.js");
-const STYLE: &str = include_str!("../../assets/page.css");
+const TRY: &str = include_str!("../../../assets/try.html");
+const START: &str = include_str!("../../../assets/start.js");
+const STYLE: &str = include_str!("../../../assets/page.css");
 static SWAGGER_STYLE: Packed =
     Packed::new(include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui.css.gz")));
 static SWAGGER_SCRIPT: Packed =
@@ -45,8 +53,13 @@ impl Packed {
     }
 }
 
-/// Scripts, styles and requests only to this server itself.
-const POLICY: HeaderValue = HeaderValue::from_static(
+/// A page to read: no scripts, no requests.
+const READ: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'",
+);
+/// A page to try: scripts, styles and requests only to this server itself.
+const ACT: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
@@ -54,12 +67,17 @@ const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 
 pub(super) fn router(document: &OpenApi) -> Router<HttpState> {
     // The document is a tree of strings and numbers, which always serialises.
-    let document = Bytes::from(serde_json::to_vec(document).unwrap_or_default());
-    let json = move || async move { typed("application/json", document.clone()) };
+    let value = serde_json::to_value(document).unwrap_or_default();
+    let json = Bytes::from(value.to_string());
+    let document = Document::new(value);
+    let reference = Bytes::from(reference::page(&document));
+    let problems = Bytes::from(problems::page(&document));
+    let json = move || async move { typed("application/json", json.clone()) };
     Router::new()
         .route("/openapi.json", get(json))
-        .route("/docs", get(async || html(PAGE)))
-        .route("/docs/problems", get(async || html(problem::page())))
+        .route("/docs", get(async || html(READ, reference)))
+        .route("/docs/problems", get(async || html(READ, problems)))
+        .route("/docs/try", get(async || html(ACT, TRY)))
         .route(
             "/docs/assets/start.js",
             get(async || typed("text/javascript; charset=utf-8", START)),
@@ -77,10 +95,10 @@ pub(super) fn router(document: &OpenApi) -> Router<HttpState> {
         )
 }
 
-fn html(page: impl IntoResponse) -> Response {
+fn html(policy: HeaderValue, page: impl IntoResponse) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CONTENT_SECURITY_POLICY, policy),
     ];
     (headers, page).into_response()
 }
