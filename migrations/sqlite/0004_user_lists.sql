@@ -10,6 +10,12 @@ UPDATE users SET name_folded = lower(name);
 CREATE INDEX users_name_folded_id_idx ON users (name_folded, id);
 CREATE INDEX users_status_id_idx ON users (status, id);
 
+-- The status of the user once more, so that an index holds those who have a role and a status. Of two
+-- indexes, one for each, either can be the wrong one to begin with.
+ALTER TABLE user_roles ADD COLUMN status TEXT NOT NULL DEFAULT 'active';
+UPDATE user_roles SET status = (SELECT users.status FROM users WHERE id = user_id);
+CREATE INDEX user_roles_role_status_user_id_idx ON user_roles (role, status, user_id);
+
 -- How far the files have come that are being imported.
 CREATE TABLE imports (
     -- SHA-256 of the content of the file.

@@ -12,6 +12,9 @@ pub(crate) async fn inconsistencies(store: &PostgresStore) -> Result<Vec<String>
                 SELECT 'session ' || id || ' was revoked before it was made' AS "found!"
                 FROM sessions WHERE revoked_at < created_at
                 UNION ALL
+                SELECT 'user ' || id || ' has the status ' || users.status || ', but not with the role ' || role
+                FROM users JOIN user_roles ON user_id = id WHERE user_roles.status <> users.status
+                UNION ALL
                 SELECT 'session ' || id || ' was rotated before it was made'
                 FROM sessions WHERE rotated_at < created_at
                 UNION ALL

@@ -85,6 +85,14 @@ impl ImportRepository for PostgresUnitOfWork {
             sqlx::query!("DELETE FROM imports WHERE digest = $1", &digest.0[..])
                 .execute(connection)
                 .await
+                .map_err(store_error)
+        })
+        .await?;
+        // The planner would go by the tables as they were until the server gets round to looking.
+        self.run(async |connection| {
+            sqlx::query!("ANALYZE users, user_roles, credentials")
+                .execute(connection)
+                .await
                 .map(|_| ())
                 .map_err(store_error)
         })
@@ -121,7 +129,7 @@ async fn insert(
                                  $6::text[], $7::text[], $8::timestamptz[], $9::timestamptz[],
                                  $10::timestamptz[])
             ON CONFLICT DO NOTHING
-            RETURNING id, updated_at
+            RETURNING id, status, updated_at
         ), secured AS (
             INSERT INTO credentials (user_id, password_hash, version, updated_at)
             SELECT id, hash, 0, updated_at
@@ -129,8 +137,8 @@ async fn insert(
             JOIN added ON id = user_id
             WHERE hash IS NOT NULL
         ), granted AS (
-            INSERT INTO user_roles (user_id, role)
-            SELECT id, role FROM unnest($12::uuid[], $13::text[]) AS brought (user_id, role)
+            INSERT INTO user_roles (user_id, role, status)
+            SELECT id, role, status FROM unnest($12::uuid[], $13::text[]) AS brought (user_id, role)
             JOIN added ON id = user_id
         )
         SELECT id AS "id!" FROM added

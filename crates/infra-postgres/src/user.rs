@@ -142,10 +142,10 @@ impl UserRepository for PostgresUnitOfWork {
                                            last_login_at)
                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
                         ON CONFLICT (email_canonical) DO NOTHING
-                        RETURNING id
+                        RETURNING id, status
                     ), granted AS (
-                        INSERT INTO user_roles (user_id, role)
-                        SELECT id, role FROM added CROSS JOIN unnest($11::text[]) AS role
+                        INSERT INTO user_roles (user_id, role, status)
+                        SELECT id, role, status FROM added CROSS JOIN unnest($11::text[]) AS role
                     )
                     SELECT EXISTS (SELECT FROM added) AS "added!"
                     "#,
@@ -222,6 +222,16 @@ impl UserRepository for PostgresUnitOfWork {
                 .execute(&mut *connection)
                 .await
                 .map_err(store_error)?;
+                // In a statement of its own, which sees the roles that were given while the first one
+                // waited for the row.
+                sqlx::query!(
+                    "UPDATE user_roles SET status = $2 WHERE user_id = $1",
+                    id.as_uuid(),
+                    status.as_str(),
+                )
+                .execute(&mut *connection)
+                .await
+                .map_err(store_error)?;
                 by_id(connection, id).await
             })
             .await?;
@@ -259,8 +269,8 @@ impl UserRepository for PostgresUnitOfWork {
                     "WITH taken AS (
                          DELETE FROM user_roles WHERE user_id = $1 AND role <> ALL($2)
                      )
-                     INSERT INTO user_roles (user_id, role)
-                     SELECT id, role FROM users CROSS JOIN unnest($2::text[]) AS role
+                     INSERT INTO user_roles (user_id, role, status)
+                     SELECT id, role, status FROM users CROSS JOIN unnest($2::text[]) AS role
                      WHERE id = $1
                      ON CONFLICT (user_id, role) DO NOTHING",
                     id.as_uuid(),
@@ -290,7 +300,7 @@ impl UserRepository for PostgresUnitOfWork {
                 sqlx::query_scalar!(
                     r#"
                     SELECT count(*) AS "count!"
-                    FROM user_roles JOIN users ON id = user_id
+                    FROM user_roles
                     WHERE role = 'admin' AND status = 'active'
                     "#
                 )

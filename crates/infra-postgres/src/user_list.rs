@@ -91,9 +91,11 @@ async fn newest(
         }
         (Some(role), None) => {
             select_users!(
-                "JOIN user_roles AS held ON held.user_id = id
-                 WHERE held.role = $3 AND held.user_id < $1
-                 ORDER BY held.user_id DESC LIMIT $2",
+                "JOIN (
+                     SELECT user_id FROM user_roles WHERE role = $3 AND user_id < $1
+                     ORDER BY user_id DESC LIMIT $2
+                 ) AS found ON user_id = id
+                 ORDER BY id DESC",
                 before,
                 limit,
                 role,
@@ -103,9 +105,12 @@ async fn newest(
         }
         (Some(role), Some(status)) => {
             select_users!(
-                "JOIN user_roles AS held ON held.user_id = id
-                 WHERE held.role = $3 AND status = $4 AND held.user_id < $1 AND id < $1
-                 ORDER BY id DESC LIMIT $2",
+                "JOIN (
+                     SELECT user_id FROM user_roles
+                     WHERE role = $3 AND status = $4 AND user_id < $1
+                     ORDER BY user_id DESC LIMIT $2
+                 ) AS found ON user_id = id
+                 ORDER BY id DESC",
                 before,
                 limit,
                 role,

@@ -12,6 +12,9 @@ pub(crate) async fn inconsistencies(readers: &SqlitePool) -> Result<Vec<String>,
         SELECT 'session ' || lower(hex(id)) || ' was revoked before it was made' AS "found!: String"
         FROM sessions WHERE revoked_at < created_at
         UNION ALL
+        SELECT 'user ' || lower(hex(id)) || ' has the status ' || users.status || ', but not with the role ' || role
+        FROM users JOIN user_roles ON user_id = id WHERE user_roles.status <> users.status
+        UNION ALL
         SELECT 'session ' || lower(hex(id)) || ' was rotated before it was made'
         FROM sessions WHERE rotated_at < created_at
         UNION ALL

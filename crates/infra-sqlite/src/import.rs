@@ -146,11 +146,12 @@ async fn insert_roles(
     users: impl Iterator<Item = &ImportedUser>,
 ) -> Result<(), StoreError> {
     let rows = parameter(users.flat_map(|ImportedUser { user, .. }| {
-        user.roles.iter().map(|role| json!([hex(user.id.as_uuid()), role.as_str()]))
+        let (id, status) = (hex(user.id.as_uuid()), user.status.as_str());
+        user.roles.iter().map(move |role| json!([id, role.as_str(), status]))
     }));
     sqlx::query!(
-        "INSERT INTO user_roles (user_id, role)
-         SELECT unhex(value ->> 0), value ->> 1 FROM json_each(?1)",
+        "INSERT INTO user_roles (user_id, role, status)
+         SELECT unhex(value ->> 0), value ->> 1, value ->> 2 FROM json_each(?1)",
         rows,
     )
     .execute(connection)

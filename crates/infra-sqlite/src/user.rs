@@ -212,6 +212,10 @@ impl UserRepository for SqliteUnitOfWork {
         .execute(self.connection())
         .await
         .map_err(store_error)?;
+        sqlx::query!("UPDATE user_roles SET status = ?2 WHERE user_id = ?1", uuid, word)
+            .execute(self.connection())
+            .await
+            .map_err(store_error)?;
         self.record_user(id, now).await
     }
 
@@ -246,7 +250,7 @@ impl UserRepository for SqliteUnitOfWork {
         let count = sqlx::query_scalar!(
             r#"
             SELECT count(*) AS "count!: i64"
-            FROM user_roles JOIN users ON id = user_id
+            FROM user_roles
             WHERE role = 'admin' AND status = 'active'
             "#
         )
@@ -286,7 +290,8 @@ impl SqliteUnitOfWork {
         for role in roles {
             let role = role.as_str();
             sqlx::query!(
-                "INSERT INTO user_roles (user_id, role) VALUES (?1, ?2)
+                "INSERT INTO user_roles (user_id, role, status)
+                 SELECT id, ?2, status FROM users WHERE id = ?1
                  ON CONFLICT (user_id, role) DO NOTHING",
                 id,
                 role,
