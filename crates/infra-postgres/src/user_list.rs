@@ -132,16 +132,19 @@ async fn beginning_with(
     after: Option<&UserKey>,
     limit: i64,
 ) -> sqlx::Result<Vec<UserRow>> {
+    // One bound at each end: of two, a database may take the one that is farther away.
     let (term, id) = match after {
-        Some(UserKey::Term { term, id }) => (term.as_str(), id.as_uuid()),
-        Some(UserKey::Newest(_)) | None => ("", Uuid::nil()),
+        Some(UserKey::Term { term, id }) if term.as_str() >= prefix.first() => {
+            (term.as_str(), id.as_uuid())
+        }
+        _ => (prefix.first(), Uuid::nil()),
     };
     select_users!(
         r"
         JOIN (
             WITH names AS (
                 SELECT name_folded AS term, id FROM users
-                WHERE name_folded >= $1 AND name_folded < $2 AND (name_folded, id) > ($3, $4)
+                WHERE (name_folded, id) > ($3, $4) AND name_folded < $2
                   AND ($6::text IS NULL OR status = $6)
                   AND ($7::text IS NULL OR EXISTS (
                           SELECT FROM user_roles WHERE user_id = users.id AND role = $7))
@@ -149,9 +152,7 @@ async fn beginning_with(
                 LIMIT $5
             ), addresses AS (
                 SELECT email_canonical AS term, id FROM users
-                WHERE email_canonical >= $1 AND email_canonical < $2
-                  AND (email_canonical > $3 OR email_canonical = $3 AND id > $4)
-                  AND email_canonical >= $3
+                WHERE (email_canonical, id) > ($3, $4)
                   AND email_canonical <= (
                           SELECT CASE WHEN count(*) = $5 THEN max(term) ELSE $2 END FROM names)
                   AND NOT (name_folded >= $1 AND name_folded < $2)

@@ -128,9 +128,12 @@ async fn beginning_with(
     after: Option<&UserKey>,
     limit: i64,
 ) -> sqlx::Result<Vec<UserRow>> {
+    // One bound at each end: of two, a database may take the one that is farther away.
     let (term, id) = match after {
-        Some(UserKey::Term { term, id }) => (term.as_str(), id.as_uuid()),
-        Some(UserKey::Newest(_)) | None => ("", Uuid::nil()),
+        Some(UserKey::Term { term, id }) if term.as_str() >= prefix.first() => {
+            (term.as_str(), id.as_uuid())
+        }
+        _ => (prefix.first(), Uuid::nil()),
     };
     let (first, end) = (prefix.first(), prefix.end());
     let status = filter.status.map(|status| status.as_str());
@@ -140,7 +143,7 @@ async fn beginning_with(
         JOIN (
             WITH names AS (
                 SELECT name_folded AS term, id FROM users
-                WHERE name_folded >= ?1 AND name_folded < ?2 AND (name_folded, id) > (?3, ?4)
+                WHERE (name_folded, id) > (?3, ?4) AND name_folded < ?2
                   AND (?6 IS NULL OR status = ?6)
                   AND (?7 IS NULL OR EXISTS (
                           SELECT 1 FROM user_roles WHERE user_id = users.id AND role = ?7))
@@ -148,9 +151,7 @@ async fn beginning_with(
                 LIMIT ?5
             ), addresses AS (
                 SELECT email_canonical AS term, id FROM users
-                WHERE email_canonical >= ?1 AND email_canonical < ?2
-                  AND (email_canonical > ?3 OR email_canonical = ?3 AND id > ?4)
-                  AND email_canonical >= ?3
+                WHERE (email_canonical, id) > (?3, ?4)
                   AND email_canonical <= (
                           SELECT CASE WHEN count(*) = ?5 THEN max(term) ELSE ?2 END FROM names)
                   AND NOT (name_folded >= ?1 AND name_folded < ?2)
