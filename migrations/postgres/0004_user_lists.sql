@@ -21,6 +21,7 @@ CREATE INDEX users_status_id_idx ON users (status, id);
 ALTER TABLE user_roles ADD COLUMN status text NOT NULL DEFAULT 'active';
 UPDATE user_roles SET status = users.status FROM users WHERE id = user_id;
 CREATE INDEX user_roles_role_status_user_id_idx ON user_roles (role, status, user_id);
+DROP INDEX user_roles_role_user_id_idx;
 
 -- How far the files have come that are being imported.
 CREATE TABLE imports (

@@ -85,25 +85,23 @@ async fn newest(
             .fetch_all(executor)
             .await
         }
-        (Some(role), None) => {
+        // The index goes by role and status, so each status is read for itself.
+        (Some(role), status) => {
             select_users!(
                 "JOIN (
-                     SELECT user_id FROM user_roles WHERE role = ?3 AND user_id < ?1
-                     ORDER BY user_id DESC LIMIT ?2
-                 ) AS found ON user_id = id
-                 ORDER BY id DESC",
-                before,
-                limit,
-                role,
-            )
-            .fetch_all(executor)
-            .await
-        }
-        (Some(role), Some(status)) => {
-            select_users!(
-                "JOIN (
-                     SELECT user_id FROM user_roles
-                     WHERE role = ?3 AND status = ?4 AND user_id < ?1
+                     SELECT * FROM (
+                         SELECT user_id FROM user_roles
+                         WHERE role = ?3 AND status = 'active' AND user_id < ?1
+                           AND coalesce(?4, 'active') = 'active'
+                         ORDER BY user_id DESC LIMIT ?2
+                     )
+                     UNION ALL
+                     SELECT * FROM (
+                         SELECT user_id FROM user_roles
+                         WHERE role = ?3 AND status = 'disabled' AND user_id < ?1
+                           AND coalesce(?4, 'disabled') = 'disabled'
+                         ORDER BY user_id DESC LIMIT ?2
+                     )
                      ORDER BY user_id DESC LIMIT ?2
                  ) AS found ON user_id = id
                  ORDER BY id DESC",
