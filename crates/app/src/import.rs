@@ -181,7 +181,6 @@ impl Import {
 impl Batch<'_> {
     /// For each user, in order, whether they were added. To be reported *before* the commit: then a
     /// refusal may be told twice when the import is broken off between, but is never lost.
-    #[must_use]
     pub fn outcomes(&self) -> &[Result<(), Refusal>] {
         &self.outcomes
     }

@@ -9,19 +9,19 @@ use aws_lc_rs::digest::{Context, SHA256};
 /// # Errors
 /// The reader's own.
 pub fn content_digest(mut content: impl Read) -> io::Result<[u8; 32]> {
-    let mut context = Context::new(&SHA256);
+    let mut digest = Context::new(&SHA256);
     let mut piece = vec![0_u8; 64 * 1024];
     loop {
         match content.read(&mut piece) {
             Ok(0) => break,
-            Ok(length) => context.update(&piece[..length]),
+            Ok(length) => digest.update(&piece[..length]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    let mut digest = [0; 32];
-    digest.copy_from_slice(context.finish().as_ref());
-    Ok(digest)
+    let mut octets = [0; 32];
+    octets.copy_from_slice(digest.finish().as_ref());
+    Ok(octets)
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! the list and stops when the page is full, so that a page costs the same wherever it is.
 
 use doorward_domain::{
-    Page, PageLimit, PageRequest, User, UserFilter, UserId, UserKey, ports::StoreError,
-    user_list::SearchPrefix,
+    Page, PageLimit, PageRequest, RoleName, User, UserFilter, UserId, UserKey, UserStatus,
+    ports::StoreError, user_list::SearchPrefix,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -73,8 +73,8 @@ async fn newest(
     before: Uuid,
     limit: i64,
 ) -> sqlx::Result<Vec<UserRow>> {
-    let role = filter.role.as_ref().map(|role| role.as_str());
-    let status = filter.status.map(|status| status.as_str());
+    let role = filter.role.as_ref().map(RoleName::as_str);
+    let status = filter.status.map(UserStatus::as_str);
     match (role, status) {
         (None, None) => {
             select_users!("WHERE id < $1 ORDER BY id DESC LIMIT $2", before, limit)
@@ -172,8 +172,8 @@ async fn beginning_with(
         term,
         id,
         limit,
-        filter.status.map(|status| status.as_str()),
-        filter.role.as_ref().map(|role| role.as_str()),
+        filter.status.map(UserStatus::as_str),
+        filter.role.as_ref().map(RoleName::as_str),
     )
     .fetch_all(connection)
     .await

@@ -91,7 +91,7 @@ impl ImportRepository for SqliteUnitOfWork {
 /// Rows as one parameter: a JSON array of arrays. A statement takes a trip to SQLite's thread and back,
 /// which for one row each would cost more than the rows.
 fn parameter(rows: impl Iterator<Item = Value>) -> String {
-    Value::from_iter(rows).to_string()
+    rows.collect::<Value>().to_string()
 }
 
 fn hex(id: Uuid) -> String {

@@ -2,8 +2,8 @@
 //! the list and stops when the page is full, so that a page costs the same wherever it is.
 
 use doorward_domain::{
-    Page, PageLimit, PageRequest, User, UserFilter, UserId, UserKey, ports::StoreError,
-    user_list::SearchPrefix,
+    Page, PageLimit, PageRequest, RoleName, User, UserFilter, UserId, UserKey, UserStatus,
+    ports::StoreError, user_list::SearchPrefix,
 };
 use sqlx::SqliteExecutor;
 use uuid::Uuid;
@@ -67,8 +67,8 @@ async fn newest(
     before: Uuid,
     limit: i64,
 ) -> sqlx::Result<Vec<UserRow>> {
-    let role = filter.role.as_ref().map(|role| role.as_str());
-    let status = filter.status.map(|status| status.as_str());
+    let role = filter.role.as_ref().map(RoleName::as_str);
+    let status = filter.status.map(UserStatus::as_str);
     match (role, status) {
         (None, None) => {
             select_users!("WHERE id < ?1 ORDER BY id DESC LIMIT ?2", before, limit)
@@ -134,8 +134,8 @@ async fn beginning_with(
         _ => (prefix.first(), Uuid::nil()),
     };
     let (first, end) = (prefix.first(), prefix.end());
-    let status = filter.status.map(|status| status.as_str());
-    let role = filter.role.as_ref().map(|role| role.as_str());
+    let status = filter.status.map(UserStatus::as_str);
+    let role = filter.role.as_ref().map(RoleName::as_str);
     select_users!(
         r"
         JOIN (

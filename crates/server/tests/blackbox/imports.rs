@@ -190,7 +190,7 @@ async fn an_import_that_is_killed_adds_everybody_once(database: &str) {
     for mark in [1, 10_000, 20_000, 30_000] {
         let mut import = Program::spawn(home.path(), &settings, &arguments, "");
         let reached = async || newest().await.filter(|number| *number >= mark);
-        until("the next batch", Duration::from_secs(60), reached).await;
+        until("the next batch", Duration::from_mins(1), reached).await;
         tokio::time::sleep(Duration::from_millis(random.below(100))).await;
         import.kill();
     }

@@ -13,14 +13,14 @@ use super::samples::{
 const FILE: ImportDigest = ImportDigest([7; 32]);
 
 fn imported(number: u128, address: &str) -> ImportedUser {
-    let password_hash = (number % 2 == 0).then(|| hash("$pbkdf2-sha256$1$x$y"));
+    let password_hash = number.is_multiple_of(2).then(|| hash("$pbkdf2-sha256$1$x$y"));
     let user = User {
-        email_verified: number % 3 == 0,
+        email_verified: number.is_multiple_of(3),
         name: name("Ada \"the\" Løvelace\\"),
-        status: if number % 5 == 0 { UserStatus::Disabled } else { UserStatus::Active },
+        status: if number.is_multiple_of(5) { UserStatus::Disabled } else { UserStatus::Active },
         created_at: NOW - Duration::days(400),
         updated_at: NOW - Duration::days(7),
-        last_login_at: (number % 7 == 0).then_some(NOW - Duration::days(8)),
+        last_login_at: number.is_multiple_of(7).then_some(NOW - Duration::days(8)),
         ..user(number, address)
     };
     ImportedUser { user, password_hash }

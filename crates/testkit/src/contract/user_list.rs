@@ -40,7 +40,8 @@ async fn add_people(store: &Arc<dyn Store>) -> Vec<User> {
             1 => vec![],
             _ => vec![RoleName::user()],
         };
-        let status = if number % 3 == 0 { UserStatus::Disabled } else { UserStatus::Active };
+        let status =
+            if number.is_multiple_of(3) { UserStatus::Disabled } else { UserStatus::Active };
         let new =
             User { status, ..User::new(user_id(number), email(address), name(called), roles, NOW) };
         work.user_insert(&new).await.expect("the user is added");
