@@ -60,10 +60,20 @@ pub(super) fn complete(
     }
 }
 
-/// The problems that the handler names. A name that is none is left out, and a test notices.
-fn own(operation: &Operation) -> Vec<Code> {
-    let listed = operation.extensions.as_ref().and_then(|it| it.get("x-problems")?.as_array());
-    listed.into_iter().flatten().filter_map(|name| Code::named(name.as_str()?)).collect()
+/// The problems that the handler names. The list is taken out of the document, which says the same in
+/// the answers, unless it names one that is none: a test notices what is left.
+fn own(operation: &mut Operation) -> Vec<Code> {
+    const LIST: &str = "x-problems";
+    let Some(extensions) = &mut operation.extensions else { return Vec::new() };
+    let Some(listed) = extensions.remove(LIST) else { return Vec::new() };
+    let names = listed.as_array().map_or(&[][..], Vec::as_slice);
+    let codes: Vec<Code> = names.iter().filter_map(|name| Code::named(name.as_str()?)).collect();
+    if codes.len() < names.len() {
+        extensions.insert(LIST.to_owned(), listed);
+    } else if extensions.is_empty() {
+        operation.extensions = None;
+    }
+    codes
 }
 
 /// The problems that follow from what the operation is.
