@@ -90,7 +90,8 @@ impl ForeignHash {
             "argon2" => read_argon2(&text[name.len()..], current),
             "bcrypt" => BcryptHash::read(body).map(Self::Bcrypt),
             "bcrypt_sha256" => BcryptHash::read_django_sha256(body).map(Self::Bcrypt),
-            "pbkdf2_sha256" => Pbkdf2Hash::read_django(body).map(Self::Pbkdf2),
+            "pbkdf2_sha256" => Pbkdf2Hash::read_django(Prf::HmacSha256, body).map(Self::Pbkdf2),
+            "pbkdf2_sha512" => Pbkdf2Hash::read_django(Prf::HmacSha512, body).map(Self::Pbkdf2),
             "scrypt" => ScryptHash::read_django(body).map(Self::Scrypt),
             _ => return None,
         })

@@ -58,11 +58,12 @@ impl Pbkdf2Hash {
         Self::new(prf, read_iterations(parameters, digest.len())?, salt, digest)
     }
 
-    /// Reads what follows `pbkdf2_sha256$`: `1200000$salt$digest`, where the salt is text.
-    pub(super) fn read_django(text: &str) -> Result<Self, ForeignHashError> {
+    /// Reads what follows `pbkdf2_sha256$`, or `pbkdf2_sha512$` of a hasher that only names the other
+    /// digest: `1200000$salt$digest`, where the salt is text.
+    pub(super) fn read_django(prf: Prf, text: &str) -> Result<Self, ForeignHashError> {
         let [iterations, salt, digest] = FORM.fields(text)?;
-        let digest = FORM.digest::<Base64>(digest, &Prf::HmacSha256.whole_digest())?;
-        Self::new(Prf::HmacSha256, FORM.number(iterations)?, FORM.raw_salt(salt)?, digest)
+        let digest = FORM.digest::<Base64>(digest, &prf.whole_digest())?;
+        Self::new(prf, FORM.number(iterations)?, FORM.raw_salt(salt)?, digest)
     }
 
     fn new(

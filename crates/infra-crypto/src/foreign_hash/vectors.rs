@@ -432,4 +432,11 @@ pub(super) const VECTORS: &[(&str, &[(&str, &str)])] = &[
         "Apache htpasswd 2.4.71",
         &[(PLAIN, "$2y$05$J3ZvQYQ8Z7Tz8PC3VyyLuOR4JHktK6/8eNqR/FfABJIzSs/aY2LZa")],
     ),
+    (
+        "CPython 3.11 hashlib, in the form of a subclass of Django's PBKDF2PasswordHasher",
+        &[(
+            UNICODE,
+            "pbkdf2_sha512$5000$Salt4Sha512$tcalr3LwfcU8aIRlw7pNg9Vme+wgCv/kJxoKryeaiM5y2gBPxdkh3cMoSyz/EFhAKO/c8oWg7pwSq8E+sW0Tlw==",
+        )],
+    ),
 ];
