@@ -2,7 +2,7 @@
 
 use doorward_domain::{
     PageLimit, PageRequest, SearchPrefix, UserFilter,
-    ports::UserQueries,
+    ports::{Store, UserQueries},
 };
 use doorward_infra_sqlite::testing::TestDatabase;
 use doorward_infra_sqlite::{MigrateError, SqlitePath, SqliteSettings, SqliteStore, Workload};
@@ -87,5 +87,23 @@ async fn users_whose_names_an_older_program_wrote_are_listed_once() {
         request.after = page.next;
     }
     assert_eq!(request.after, None);
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn an_administrator_whom_an_older_program_disabled_does_not_count() {
+    let database = TestDatabase::create().await;
+    let store = database.store().await;
+    for number in 1..=2 {
+        register(&store, &user(number)).await.unwrap();
+    }
+    let mut operator = SqliteConnection::connect(&database.url()).await.unwrap();
+    operator
+        .execute("UPDATE users SET status = 'disabled' WHERE email_canonical = 'ada2@example.com'")
+        .await
+        .unwrap();
+    let mut work = store.begin().await.unwrap();
+    assert_eq!(work.user_count_admins().await.unwrap(), 1);
+    drop(work);
     database.drop().await;
 }
