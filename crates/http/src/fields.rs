@@ -15,9 +15,9 @@ use serde_json::{Map, Value};
 
 use crate::problem::{Code, FieldError, Problem};
 
-/// How many unknown members are listed one by one, so that an answer is not much larger than the
-/// request that asked for it.
-const UNKNOWN_LISTED: usize = 20;
+/// How many unknown or repeated members are listed one by one, so that an answer is not much larger
+/// than the request that asked for it.
+const LISTED_MAX: usize = 20;
 
 /// What a parser of the domain found wrong, with the word for it that clients switch on.
 pub(crate) trait FieldFault: Display {
@@ -102,7 +102,8 @@ impl Fields {
     pub fn from_query(query: &str) -> Self {
         let mut fields = Self::new(Map::new());
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            if fields.members.insert(name.to_string(), value.into()).is_some() {
+            let repeated = fields.members.insert(name.to_string(), value.into()).is_some();
+            if repeated && fields.faults.len() < LISTED_MAX {
                 fields.fault::<()>(&name, "repeated", "is given more than once");
             }
         }
@@ -179,14 +180,14 @@ impl Fields {
 
     /// Gives the finished body, unless anything was wrong or is left over.
     pub fn finish<T>(mut self, body: Option<T>) -> Result<T, Problem> {
-        let unknown = self.members.keys().take(UNKNOWN_LISTED).map(|name| FieldError {
+        let unknown = self.members.keys().take(LISTED_MAX).map(|name| FieldError {
             pointer: pointer(name),
             code: "unknown_field",
             detail: "is not a field of this request".to_owned(),
         });
         self.faults.extend(unknown);
-        if self.members.len() > UNKNOWN_LISTED {
-            let more = self.members.len() - UNKNOWN_LISTED;
+        if self.members.len() > LISTED_MAX {
+            let more = self.members.len() - LISTED_MAX;
             self.fault::<()>("", "unknown_field", format!("{more} more are not fields of it"));
         }
         match body {
@@ -269,8 +270,15 @@ mod tests {
     fn very_many_unknown_members_are_counted_instead_of_listed() {
         let members = (0..500).map(|n| (format!("x{n}"), Value::Null)).collect();
         let found = faults(fields(Value::Object(members)).finish(Some(())));
-        assert_eq!(found.len(), UNKNOWN_LISTED + 1);
+        assert_eq!(found.len(), LISTED_MAX + 1);
         assert_eq!(found.last().unwrap().0, "");
+    }
+
+    #[test]
+    fn very_many_repeated_parameters_are_not_all_listed() {
+        let found = faults(Fields::from_query(&"a&".repeat(30_000)).finish(Some(())));
+        assert_eq!(found.len(), LISTED_MAX + 1);
+        assert_eq!(found[0], ("/a".to_owned(), "repeated".to_owned()));
     }
 
     #[test]

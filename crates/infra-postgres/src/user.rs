@@ -296,12 +296,13 @@ impl UserRepository for PostgresUnitOfWork {
                     .await
                     .map_err(store_error)?;
                 // Counted only now: a statement that waits for the lock goes on with the users as
-                // they were before it waited.
+                // they were before it waited. Their own status counts: the version before writes no
+                // other.
                 sqlx::query_scalar!(
                     r#"
                     SELECT count(*) AS "count!"
-                    FROM user_roles
-                    WHERE role = 'admin' AND status = 'active'
+                    FROM users JOIN user_roles ON user_id = id
+                    WHERE role = 'admin' AND users.status = 'active'
                     "#
                 )
                 .fetch_one(connection)

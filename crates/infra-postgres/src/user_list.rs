@@ -2,8 +2,8 @@
 //! the list and stops when the page is full, so that a page costs the same wherever it is.
 
 use doorward_domain::{
-    Page, PageLimit, PageRequest, RoleName, User, UserFilter, UserId, UserKey, UserStatus,
-    ports::StoreError, user_list::SearchPrefix,
+    Page, PageLimit, PageRequest, RoleName, Timestamp, User, UserFilter, UserId, UserKey,
+    UserStatus, ports::StoreError, user_list::SearchPrefix,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -19,14 +19,15 @@ pub(crate) async fn page(
     page: &PageRequest<UserKey>,
 ) -> Result<Page<User, UserKey>, StoreError> {
     let limit = surplus(page.limit);
+    if let UserFilter { email: None, prefix: Some(prefix), .. } = filter {
+        let found = beginning_with(connection, filter, prefix, page.after.as_ref(), limit).await;
+        return found_page(found, page.limit);
+    }
     let rows = match (filter, &page.after) {
         (UserFilter { email: Some(email), .. }, _) => {
             select_users!("WHERE email_canonical = $1", email.canonical())
                 .fetch_all(connection)
                 .await
-        }
-        (UserFilter { prefix: Some(prefix), .. }, after) => {
-            beginning_with(connection, filter, prefix, after.as_ref(), limit).await
         }
         (_, Some(UserKey::Newest(after))) => {
             newest(connection, filter, after.as_uuid(), limit).await
@@ -41,6 +42,18 @@ pub(crate) async fn page(
         users.retain(|user| page.after.is_none() && filter.fits(user));
     }
     Ok(Page::from_surplus(users, page.limit, |user| filter.key_of(user)))
+}
+
+/// Where each stands is said by the index that was read, not by the name: the two differ for names that
+/// the version before has written, and a page that went on elsewhere would leave out or repeat people.
+fn found_page(
+    found: sqlx::Result<Vec<FoundRow>>,
+    limit: PageLimit,
+) -> Result<Page<User, UserKey>, StoreError> {
+    let found = found.map_err(store_error)?.into_iter().map(FoundRow::read);
+    let found = found.collect::<Result<Vec<_>, _>>()?;
+    let Page { items, next } = Page::from_surplus(found, limit, |(key, _)| key.clone());
+    Ok(Page { items: items.into_iter().map(|(_, user)| user).collect(), next })
 }
 
 /// In ascending order of ids.
@@ -122,6 +135,38 @@ async fn newest(
     }
 }
 
+/// A user and what of them was found.
+struct FoundRow {
+    term: String,
+    id: Uuid,
+    email: String,
+    email_verified: bool,
+    name: String,
+    roles: Vec<String>,
+    status: String,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    last_login_at: Option<Timestamp>,
+}
+
+impl FoundRow {
+    fn read(self) -> Result<(UserKey, User), StoreError> {
+        let key = UserKey::Term { term: self.term, id: UserId::from_uuid(self.id) };
+        let user = UserRow {
+            id: self.id,
+            email: self.email,
+            email_verified: self.email_verified,
+            name: self.name,
+            roles: self.roles,
+            status: self.status,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            last_login_at: self.last_login_at,
+        };
+        Ok((key, user.try_into()?))
+    }
+}
+
 /// Reads two indexes, that of the names and that of the addresses, and merges them. Who is found by
 /// the name is left out among the addresses, so that nobody comes twice; and because the addresses are
 /// read no further than the names of this page go, nobody is left out on more than one page.
@@ -131,7 +176,7 @@ async fn beginning_with(
     prefix: &SearchPrefix,
     after: Option<&UserKey>,
     limit: i64,
-) -> sqlx::Result<Vec<UserRow>> {
+) -> sqlx::Result<Vec<FoundRow>> {
     // One bound at each end: of two, a database may take the one that is farther away.
     let (term, id) = match after {
         Some(UserKey::Term { term, id }) if term.as_str() >= prefix.first() => {
@@ -139,8 +184,14 @@ async fn beginning_with(
         }
         _ => (prefix.first(), Uuid::nil()),
     };
-    select_users!(
-        r"
+    sqlx::query_as!(
+        FoundRow,
+        r#"
+        SELECT term AS "term!", id, email, email_verified, name, status, created_at, updated_at,
+               last_login_at,
+               ARRAY(SELECT role FROM user_roles
+                     WHERE user_id = users.id ORDER BY role COLLATE "C") AS "roles!"
+        FROM users
         JOIN (
             WITH names AS (
                 SELECT name_folded AS term, id FROM users
@@ -166,7 +217,8 @@ async fn beginning_with(
             ORDER BY term, found_id
             LIMIT $5
         ) AS found ON found_id = id
-        ORDER BY term, id",
+        ORDER BY term, id
+        "#,
         prefix.first(),
         prefix.end(),
         term,

@@ -246,12 +246,14 @@ impl UserRepository for SqliteUnitOfWork {
     }
 
     async fn user_count_admins(&mut self) -> Result<u64, StoreError> {
-        // This unit of work holds the write lock of the whole database.
+        // This unit of work holds the write lock of the whole database. The users' own status
+        // counts: the version before writes no other. CROSS keeps SQLite from beginning with all users
+        // who are active.
         let count = sqlx::query_scalar!(
             r#"
             SELECT count(*) AS "count!: i64"
-            FROM user_roles
-            WHERE role = 'admin' AND status = 'active'
+            FROM user_roles CROSS JOIN users ON id = user_id
+            WHERE role = 'admin' AND users.status = 'active'
             "#
         )
         .fetch_one(self.connection())

@@ -19,13 +19,14 @@ pub(crate) async fn page(
     page: &PageRequest<UserKey>,
 ) -> Result<Page<User, UserKey>, StoreError> {
     let limit = surplus(page.limit);
+    if let UserFilter { email: None, prefix: Some(prefix), .. } = filter {
+        let found = beginning_with(executor, filter, prefix, page.after.as_ref(), limit).await;
+        return found_page(found, page.limit);
+    }
     let rows = match (filter, &page.after) {
         (UserFilter { email: Some(email), .. }, _) => {
             let canonical = email.canonical();
             select_users!("WHERE email_canonical = ?1", canonical).fetch_all(executor).await
-        }
-        (UserFilter { prefix: Some(prefix), .. }, after) => {
-            beginning_with(executor, filter, prefix, after.as_ref(), limit).await
         }
         (_, Some(UserKey::Newest(after))) => newest(executor, filter, after.as_uuid(), limit).await,
         (_, Some(UserKey::Term { .. }) | None) => {
@@ -38,6 +39,18 @@ pub(crate) async fn page(
         users.retain(|user| page.after.is_none() && filter.fits(user));
     }
     Ok(Page::from_surplus(users, page.limit, |user| filter.key_of(user)))
+}
+
+/// Where each stands is said by the index that was read, not by the name: the two differ for names that
+/// the version before has written, and a page that went on elsewhere would leave out or repeat people.
+fn found_page(
+    found: sqlx::Result<Vec<FoundRow>>,
+    limit: PageLimit,
+) -> Result<Page<User, UserKey>, StoreError> {
+    let found = found.map_err(store_error)?.into_iter().map(FoundRow::read);
+    let found = found.collect::<Result<Vec<_>, _>>()?;
+    let Page { items, next } = Page::from_surplus(found, limit, |(key, _)| key.clone());
+    Ok(Page { items: items.into_iter().map(|(_, user)| user).collect(), next })
 }
 
 /// In ascending order of ids.
@@ -116,6 +129,38 @@ async fn newest(
     }
 }
 
+/// A user and what of them was found.
+struct FoundRow {
+    term: String,
+    id: Uuid,
+    email: String,
+    email_verified: bool,
+    name: String,
+    roles: Option<String>,
+    status: String,
+    created_at: i64,
+    updated_at: i64,
+    last_login_at: Option<i64>,
+}
+
+impl FoundRow {
+    fn read(self) -> Result<(UserKey, User), StoreError> {
+        let key = UserKey::Term { term: self.term, id: UserId::from_uuid(self.id) };
+        let user = UserRow {
+            id: self.id,
+            email: self.email,
+            email_verified: self.email_verified,
+            name: self.name,
+            roles: self.roles,
+            status: self.status,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            last_login_at: self.last_login_at,
+        };
+        Ok((key, user.try_into()?))
+    }
+}
+
 /// Reads two indexes, that of the names and that of the addresses, and merges them. Who is found by
 /// the name is left out among the addresses, so that nobody comes twice; and because the addresses are
 /// read no further than the names of this page go, nobody is left out on more than one page.
@@ -125,7 +170,7 @@ async fn beginning_with(
     prefix: &SearchPrefix,
     after: Option<&UserKey>,
     limit: i64,
-) -> sqlx::Result<Vec<UserRow>> {
+) -> sqlx::Result<Vec<FoundRow>> {
     // One bound at each end: of two, a database may take the one that is farther away.
     let (term, id) = match after {
         Some(UserKey::Term { term, id }) if term.as_str() >= prefix.first() => {
@@ -136,8 +181,14 @@ async fn beginning_with(
     let (first, end) = (prefix.first(), prefix.end());
     let status = filter.status.map(UserStatus::as_str);
     let role = filter.role.as_ref().map(RoleName::as_str);
-    select_users!(
-        r"
+    sqlx::query_as!(
+        FoundRow,
+        r#"
+        SELECT term AS "term!", id AS "id: Uuid", email, email_verified AS "email_verified: bool",
+               name, status, created_at, updated_at, last_login_at,
+               (SELECT group_concat(role, ',' ORDER BY role)
+                FROM user_roles WHERE user_id = users.id) AS "roles?: String"
+        FROM users
         JOIN (
             WITH names AS (
                 SELECT name_folded AS term, id FROM users
@@ -163,7 +214,8 @@ async fn beginning_with(
             ORDER BY term, found_id
             LIMIT ?5
         ) AS found ON found_id = id
-        ORDER BY term, id",
+        ORDER BY term, id
+        "#,
         first,
         end,
         term,

@@ -1,5 +1,9 @@
 //! Bringing the tables up to date.
 
+use doorward_domain::{
+    PageLimit, PageRequest, SearchPrefix, UserFilter,
+    ports::{Store, UserQueries},
+};
 use doorward_infra_postgres::{MigrateError, testing::TestDatabase};
 use doorward_testkit::fixture::{register, user};
 use sqlx::{Connection, Executor, PgConnection};
@@ -51,5 +55,44 @@ async fn an_older_program_accepts_a_newer_database() {
     let store = database.store().await;
     assert!(store.pending().await.unwrap().is_empty());
     assert!(store.migrate().await.unwrap().is_empty());
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn users_whose_names_an_older_program_wrote_are_listed_once() {
+    let database = TestDatabase::create().await;
+    let store = database.store().await;
+    for number in 1..=3 {
+        register(&store, &user(number)).await.unwrap();
+    }
+    let mut operator = PgConnection::connect(&database.url()).await.unwrap();
+    // It leaves the default, so they are found by their addresses and not by their names.
+    operator.execute("UPDATE users SET name_folded = ''").await.unwrap();
+    let filter = UserFilter { prefix: SearchPrefix::parse("ada").ok(), ..UserFilter::default() };
+    let mut request = PageRequest { limit: PageLimit::new(1).unwrap(), after: None };
+    for number in 1..=3 {
+        let page = store.users(&filter, &request).await.unwrap();
+        assert_eq!(page.items, [user(number)]);
+        request.after = page.next;
+    }
+    assert_eq!(request.after, None);
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn an_administrator_whom_an_older_program_disabled_does_not_count() {
+    let database = TestDatabase::create().await;
+    let store = database.store().await;
+    for number in 1..=2 {
+        register(&store, &user(number)).await.unwrap();
+    }
+    let mut operator = PgConnection::connect(&database.url()).await.unwrap();
+    operator
+        .execute("UPDATE users SET status = 'disabled' WHERE email_canonical = 'ada2@example.com'")
+        .await
+        .unwrap();
+    let mut work = store.begin().await.unwrap();
+    assert_eq!(work.user_count_admins().await.unwrap(), 1);
+    drop(work);
     database.drop().await;
 }

@@ -49,8 +49,7 @@ impl Reader {
 
     /// The user of a line, or everything that is wrong with it.
     pub fn read(&self, line: &[u8]) -> Result<ImportedUser, Vec<String>> {
-        let record: Record<'_> =
-            serde_json::from_slice(line).map_err(|error| vec![not_a_user(&error)])?;
+        let record = parse_record(line).map_err(|fault| vec![fault])?;
         // Read for each line, so that the ids made of it come in the order of the lines. Then they lie
         // together in every index, whenever the accounts were made.
         let now = self.0.clock.now();
@@ -97,7 +96,10 @@ impl Reader {
 fn parse_moment(text: &str, now: Timestamp) -> Result<Timestamp, &'static str> {
     let moment = OffsetDateTime::parse(text, &Rfc3339)
         .map_err(|_| "must be a time by RFC 3339, such as 2026-01-31T12:00:00Z")?
-        .to_offset(UtcOffset::UTC);
+        // In UTC it may lie in a year that RFC 3339 cannot write, so that nobody could be shown it.
+        .checked_to_offset(UtcOffset::UTC)
+        .filter(|moment| moment.year() >= 0)
+        .ok_or("is out of range")?;
     if moment > now + CLOCK_SKEW {
         return Err("lies in the future");
     }
@@ -110,6 +112,15 @@ fn parse_id(text: &str) -> Result<UserId, &'static str> {
         Ok(id) if !id.is_nil() && !id.is_max() => Ok(UserId::from_uuid(id)),
         _ => Err("must be a UUID, neither all zeros nor all ones"),
     }
+}
+
+fn parse_record(line: &[u8]) -> Result<Record<'_>, String> {
+    // Of a list the members would be taken by their places; a mere text, which may be a hash that
+    // somebody cut out of a file, would be told in full.
+    if line.trim_ascii_start().first().is_some_and(|first| b"[\"".contains(first)) {
+        return Err("is not a JSON object".to_owned());
+    }
+    serde_json::from_slice(line).map_err(|error| not_a_user(&error))
 }
 
 /// What is wrong with a line that does not even have the members of a user.
@@ -166,5 +177,33 @@ impl Faults {
             .iter()
             .filter_map(|name| self.optional("roles", Some(name), RoleName::parse))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn a_time_that_cannot_be_shown_in_utc_is_refused() {
+        let now = datetime!(2026-11-20 12:00 UTC);
+        for text in ["9999-12-31T23:59:59-23:59", "0000-01-01T00:00:00+00:01"] {
+            assert_eq!(parse_moment(text, now), Err("is out of range"), "{text}");
+        }
+        let first = parse_moment("0000-01-01T00:00:00Z", now).unwrap();
+        assert_eq!(first.format(&Rfc3339).unwrap(), "0000-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn a_line_that_is_no_object_is_refused_and_not_repeated() {
+        for line in [
+            r#"["ada@example.com", "Ada", null, null, null, null, null, null, null, null]"#,
+            r#" "$2b$12$secret""#,
+        ] {
+            let fault = parse_record(line.as_bytes()).err();
+            assert_eq!(fault.as_deref(), Some("is not a JSON object"), "{line}");
+        }
     }
 }
