@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use doorward_domain::{
     RoleName, UserId,
-    ports::{Constraint, ImportDigest, Imported, ImportedUser, StoreError, UnitOfWork},
+    ports::{Constraint, ImportDigest, Imported, ImportedUser, StoreError},
 };
 
 use crate::{
@@ -55,14 +55,6 @@ struct Rehearsed {
     addresses: HashSet<String>,
 }
 
-/// A batch whose users are in the store once it is committed.
-pub struct Batch<'a> {
-    import: &'a mut Import,
-    work: Box<dyn UnitOfWork>,
-    lines: u64,
-    outcomes: Vec<Result<(), Refusal>>,
-}
-
 impl Import {
     /// Begins an import, or goes on with one that was broken off. With `rehearse` nothing is written.
     ///
@@ -90,7 +82,7 @@ impl Import {
     }
 
     /// Adds the users of the next lines, up to the one with the number `lines`, as far as nothing
-    /// speaks against it.
+    /// speaks against it, and makes that durable. Says for each, in order, whether they were added.
     ///
     /// # Errors
     /// [`ImportError::UnderWay`].
@@ -99,10 +91,10 @@ impl Import {
         ctx: &Ctx,
         users: Vec<ImportedUser>,
         lines: u64,
-    ) -> Result<Batch<'_>, ImportError> {
+    ) -> Result<Vec<Result<(), Refusal>>, ImportError> {
         let now = ctx.clock.now();
         let mut races = 0;
-        let (work, outcomes) = loop {
+        let (mut work, outcomes) = loop {
             let known = ctx.store.roles().await?.into_iter().map(|role| role.name).collect();
             let mut outcomes = self.judge(&users, &known);
             let eligible: Vec<ImportedUser> = users
@@ -128,14 +120,15 @@ impl Import {
             }
             break (work, outcomes);
         };
-        if let Some(rehearsed) = &mut self.rehearsed {
-            let added = users.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
-            for (ImportedUser { user, .. }, _) in added {
-                rehearsed.ids.insert(user.id);
-                rehearsed.addresses.insert(user.email.canonical().to_owned());
+        match &mut self.rehearsed {
+            None => {
+                work.import_advance(self.digest, lines, now).await?;
+                work.commit().await?;
+                self.lines = lines;
             }
+            Some(rehearsed) => rehearsed.note(&users, &outcomes),
         }
-        Ok(Batch { import: self, work, lines, outcomes })
+        Ok(outcomes)
     }
 
     /// What can be said before the store is asked.
@@ -178,24 +171,13 @@ impl Import {
     }
 }
 
-impl Batch<'_> {
-    /// For each user, in order, whether they were added. To be reported *before* the commit: then a
-    /// refusal may be told twice when the import is broken off between, but is never lost.
-    pub fn outcomes(&self) -> &[Result<(), Refusal>] {
-        &self.outcomes
-    }
-
-    /// Makes it durable; or forgets it, in a rehearsal.
-    ///
-    /// # Errors
-    /// Only when the store fails.
-    pub async fn commit(mut self, ctx: &Ctx) -> Result<(), ImportError> {
-        if self.import.rehearsed.is_none() {
-            self.work.import_advance(self.import.digest, self.lines, ctx.clock.now()).await?;
-            self.work.commit().await?;
-            self.import.lines = self.lines;
+impl Rehearsed {
+    fn note(&mut self, users: &[ImportedUser], outcomes: &[Result<(), Refusal>]) {
+        let added = users.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_ok());
+        for (ImportedUser { user, .. }, _) in added {
+            self.ids.insert(user.id);
+            self.addresses.insert(user.email.canonical().to_owned());
         }
-        Ok(())
     }
 }
 

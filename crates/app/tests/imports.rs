@@ -63,10 +63,10 @@ async fn what_is_refused_is_told_and_the_rest_is_added() {
         user(4, "Ada@example.com", &[]),
         user(5, "eve@example.com", &["admin"]),
     ];
-    let batch = import.add(&world.ctx, users, 6).await.unwrap();
+    let outcomes = import.add(&world.ctx, users, 6).await.unwrap();
     let unknown = RoleName::parse("support").unwrap();
     assert_eq!(
-        batch.outcomes(),
+        outcomes,
         [
             Ok(()),
             Err(Refusal::EmailTaken),
@@ -76,7 +76,6 @@ async fn what_is_refused_is_told_and_the_rest_is_added() {
             Ok(()),
         ]
     );
-    batch.commit(&world.ctx).await.unwrap();
     for (id, added) in [(1, true), (2, false), (3, false), (4, false), (5, true)] {
         assert_eq!(is_there(&world.ctx, id).await, added, "{id}");
     }
@@ -90,18 +89,13 @@ async fn an_import_that_was_broken_off_goes_on_behind_the_last_commit() {
     let by = Operator::of(&world).await;
     let mut import = by.begin(&world.ctx, false).await;
     assert_eq!(import.lines(), 0);
-    let batch = import.add(&world.ctx, vec![user(1, "a@example.com", &[])], 10).await.unwrap();
-    batch.commit(&world.ctx).await.unwrap();
-    // Broken off before the commit of the second batch.
-    drop(import.add(&world.ctx, vec![user(2, "b@example.com", &[])], 20).await.unwrap());
+    import.add(&world.ctx, vec![user(1, "a@example.com", &[])], 10).await.unwrap();
     drop(import);
-    assert!(!is_there(&world.ctx, 2).await);
 
     let mut import = by.begin(&world.ctx, false).await;
     assert_eq!(import.lines(), 10);
-    let batch = import.add(&world.ctx, vec![user(2, "b@example.com", &[])], 20).await.unwrap();
-    assert_eq!(batch.outcomes(), [Ok(())]);
-    batch.commit(&world.ctx).await.unwrap();
+    let outcomes = import.add(&world.ctx, vec![user(2, "b@example.com", &[])], 20).await.unwrap();
+    assert_eq!(outcomes, [Ok(())]);
     import.finish(&world.ctx).await.unwrap();
     // Once it is finished, the same file is a new import.
     assert_eq!(by.begin(&world.ctx, false).await.lines(), 0);
@@ -113,12 +107,10 @@ async fn of_two_imports_of_one_file_one_gives_way() {
     let by = Operator::of(&world).await;
     let mut first = by.begin(&world.ctx, false).await;
     let mut second = by.begin(&world.ctx, false).await;
-    let batch = first.add(&world.ctx, vec![user(1, "a@example.com", &[])], 1).await.unwrap();
-    batch.commit(&world.ctx).await.unwrap();
+    first.add(&world.ctx, vec![user(1, "a@example.com", &[])], 1).await.unwrap();
     let refused = second.add(&world.ctx, vec![user(1, "a@example.com", &[])], 1).await;
     assert!(matches!(refused, Err(ImportError::UnderWay)));
-    let batch = first.add(&world.ctx, vec![user(2, "b@example.com", &[])], 2).await.unwrap();
-    batch.commit(&world.ctx).await.unwrap();
+    first.add(&world.ctx, vec![user(2, "b@example.com", &[])], 2).await.unwrap();
 }
 
 #[tokio::test]
@@ -134,9 +126,7 @@ async fn a_rehearsal_finds_what_an_import_would_and_writes_nothing() {
                 (2, vec![user(1, "a@example.com", &["user"]), user(2, "b@example.com", &[])]),
                 (4, vec![user(2, "c@example.com", &[]), user(3, "A@example.com", &[])]),
             ] {
-                let batch = import.add(&world.ctx, batch, lines).await.unwrap();
-                outcomes.extend(batch.outcomes().to_vec());
-                batch.commit(&world.ctx).await.unwrap();
+                outcomes.extend(import.add(&world.ctx, batch, lines).await.unwrap());
             }
             import.finish(&world.ctx).await.unwrap();
             outcomes

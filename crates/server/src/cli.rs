@@ -96,8 +96,8 @@ enum Users {
         #[command(flatten)]
         search: Search,
         /// How many at most.
-        #[arg(long, default_value_t = 50)]
-        limit: usize,
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
         /// Print a line of JSON for each, for programs.
         #[arg(long)]
         json: bool,
@@ -249,7 +249,7 @@ fn run(sources: &Sources, command: Command) -> anyhow::Result<()> {
 
 fn manage_users(settings: &Settings, command: Users) -> anyhow::Result<()> {
     match command {
-        Users::List { search, limit, json } => users::list(settings, search, limit, json),
+        Users::List { search, limit, json } => users::list(settings, search, limit as usize, json),
         Users::Show { user, json } => users::show(settings, user, json),
         Users::SetRoles { user, roles } => users::set_roles(settings, user, &roles),
         Users::Disable { user } => users::set_status(settings, user, UserStatus::Disabled),

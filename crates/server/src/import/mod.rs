@@ -76,16 +76,16 @@ async fn work_through(
         let broken_off = || {
             format!("the import was broken off behind line {line}; the same command goes on there")
         };
-        let batch = import.add(ctx, users, last_line).await.with_context(broken_off)?;
-        for (number, outcome) in numbers.into_iter().zip(batch.outcomes()) {
+        let outcomes = import.add(ctx, users, last_line).await.with_context(broken_off)?;
+        for (number, outcome) in numbers.into_iter().zip(outcomes) {
             match outcome {
                 Ok(()) => report.added += 1,
                 Err(refusal) => refused.push((number, vec![refusal.to_string()])),
             }
         }
         refused.sort_by_key(|(number, _)| *number);
+        // Not while the store is held: whoever reads the report may take their time.
         progress.pause(|| report.write(&refused)).context("cannot write the report")?;
-        batch.commit(ctx).await.with_context(broken_off)?;
         progress.show(octets, report.added, report.refused);
         tokio::time::sleep(started.elapsed() / PAUSE_DIVISOR).await;
     }
@@ -154,7 +154,9 @@ impl Report {
             if self.json {
                 writeln!(text, "{}", json!({"line": line, "errors": faults}))?;
             } else {
-                writeln!(text, "line {line}: {}", faults.join("; "))?;
+                // Names in the file may hold what terminals obey.
+                let faults = faults.join("; ").replace(char::is_control, "\u{fffd}");
+                writeln!(text, "line {line}: {faults}")?;
             }
         }
         self.refused += refused.len() as u64;

@@ -71,7 +71,9 @@ impl Reader {
             faults.optional("password_hash", record.password_hash.as_deref(), |text| {
                 self.0.hasher.adopt(text)
             });
-        let created_at = created_at.unwrap_or(now);
+        // An account is as old as the oldest thing that is known of it.
+        let known = [updated_at, last_login_at, Some(now)].into_iter().flatten();
+        let created_at = created_at.or(known.min()).unwrap_or(now);
         let updated_at = updated_at.unwrap_or(created_at);
         for (name, later) in [("updated_at", Some(updated_at)), ("last_login_at", last_login_at)] {
             if later.is_some_and(|later| later < created_at) {
