@@ -90,8 +90,8 @@ enum Admin {
 /// USER is an id or an e-mail address.
 #[derive(Subcommand)]
 enum Users {
-    /// Print the users that fit everything that is asked for, newest first; with --q in the order of
-    /// what was found.
+    /// Print the users that fit everything that is asked for, the highest id first, which is the newest
+    /// but for imported ones; with --q in the order of what was found.
     List {
         #[command(flatten)]
         search: Search,

@@ -28,7 +28,8 @@ const FILE: HeaderValue = HeaderValue::from_static("attachment; filename=\"users
 ///
 /// One user a line, in the order of their ids, as many as there are; `doorward users import` reads it.
 /// Whoever is there from the beginning to the end is in it once. An answer that ends before its last
-/// chunk, as HTTP clients report, is not whole: the database failed, or the permission was taken away.
+/// chunk, as HTTP clients report, is not whole: the database failed, the permission was taken away, or
+/// the client was so slow that nothing could be sent for 15 seconds.
 #[utoipa::path(
     get, path = "/users/export", operation_id = "export_users", tag = super::user::TAG,
     security(("bearer" = [])),

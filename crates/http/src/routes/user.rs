@@ -66,8 +66,9 @@ impl Filter<UserKey> for UserFilter {
 
 /// List users.
 ///
-/// Those that fit all of the filters that are given. The newest come first; with `q` the order is that
-/// of the name or address that begins so, and whoever is found by both stands where the name does.
+/// Those that fit all of the filters that are given. The order is that of ids, the last first: whoever
+/// signed up last, and whoever was imported without an id as if they had signed up then. With `q` it is
+/// that of the name or address that begins so, and whoever is found by both stands where the name does.
 #[utoipa::path(
     get, path = "/users", operation_id = "list_users", tag = TAG,
     security(("bearer" = [])),

@@ -203,7 +203,7 @@ async fn openapi_prints_the_document() {
     assert!(document["paths"]["/api/v1/auth/login"]["post"].is_object());
     // What is printed is for the address that is the default.
     let settings = [("APP_SERVER_PUBLIC_URL", "http://127.0.0.1:3000")];
-    let server = Server::start(folder.path(), &settings).await;
+    let server = Server::launch(folder.path(), &settings).await;
     let live = server.api().get("/openapi.json").await.expect(200);
     assert!(live == document, "the server's document is another one");
 }
