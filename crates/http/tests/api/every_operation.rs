@@ -5,7 +5,7 @@ use axum::{
     body::Body,
     http::{Request, StatusCode, header},
 };
-use doorward_http::{document, problem::Code};
+use doorward_http::document;
 use serde_json::Value;
 
 use super::{
