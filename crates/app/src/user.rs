@@ -63,7 +63,7 @@ pub async fn export(
     after: Option<UserId>,
 ) -> Result<Vec<User>, PermitError> {
     grant::confirm(ctx, by).await?;
-    Ok(ctx.store.users_by_id(after, EXPORT_BATCH).await?)
+    Ok(ctx.store.users_after(after, EXPORT_BATCH).await?)
 }
 
 /// The password hashes of those among these users who have one. Not for the API: nobody gets them who

@@ -39,8 +39,8 @@ impl UserFilter {
 
     /// Where a user that fits stands in the list.
     ///
-    /// **Invariant:** without a prefix the newest come first. With one, the order is that of the text
-    /// that begins with it: then the list can be read from an index, a page at a time, however many
+    /// **Invariant:** without a prefix the order is that of ids, the last made first. With one, it is that
+    /// of the text that begins with it: then the list can be read from an index, a page at a time, however many
     /// fit.
     #[must_use]
     pub fn key_of(&self, user: &User) -> UserKey {
@@ -55,7 +55,8 @@ impl UserFilter {
 /// The place of a user in a list; see [`UserFilter::key_of`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UserKey {
-    /// Ids sort by the time when they were made.
+    /// Ids sort by the time when they were made, which for imported users is that of the import, unless
+    /// they brought one.
     Newest(UserId),
     /// By the code points of what was found, then by id.
     Term { term: String, id: UserId },

@@ -103,12 +103,12 @@ impl UserQueries for PostgresStore {
         self.read(async |connection| user_list::page(connection, filter, page).await).await
     }
 
-    async fn users_by_id(
+    async fn users_after(
         &self,
         after: Option<UserId>,
         limit: u32,
     ) -> Result<Vec<User>, StoreError> {
-        self.read(async |connection| user_list::by_id(connection, after, limit).await).await
+        self.read(async |connection| user_list::after(connection, after, limit).await).await
     }
 }
 

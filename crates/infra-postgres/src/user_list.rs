@@ -57,7 +57,7 @@ fn found_page(
 }
 
 /// In ascending order of ids.
-pub(crate) async fn by_id(
+pub(crate) async fn after(
     connection: &mut PgConnection,
     after: Option<UserId>,
     limit: u32,

@@ -111,12 +111,12 @@ impl UserQueries for SqliteStore {
         user_list::page(&self.readers, filter, page).await
     }
 
-    async fn users_by_id(
+    async fn users_after(
         &self,
         after: Option<UserId>,
         limit: u32,
     ) -> Result<Vec<User>, StoreError> {
-        user_list::by_id(&self.readers, after, limit).await
+        user_list::after(&self.readers, after, limit).await
     }
 }
 

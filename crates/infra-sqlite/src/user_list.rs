@@ -54,7 +54,7 @@ fn found_page(
 }
 
 /// In ascending order of ids.
-pub(crate) async fn by_id(
+pub(crate) async fn after(
     executor: impl SqliteExecutor<'_>,
     after: Option<UserId>,
     limit: u32,

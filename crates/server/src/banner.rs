@@ -33,6 +33,9 @@ pub(crate) fn show(settings: &Settings, first_admin: Option<&FirstAdmin>) {
         );
     }
     if !text.is_empty() {
-        print(&format!("{text}\n"));
+        // The server serves all the same.
+        if let Err(error) = print(&format!("{text}\n")) {
+            tracing::warn!(error = format!("{error:#}"), "the banner cannot be shown");
+        }
     }
 }

@@ -240,10 +240,7 @@ fn run(sources: &Sources, command: Command) -> anyhow::Result<()> {
         Command::HealthCheck => commands::health_check(&load(sources)?.settings),
         Command::Openapi => commands::openapi(),
         Command::Config(Config::Check { json }) => commands::show(&load(sources)?.effective, json),
-        Command::Config(Config::Table) => {
-            output::print(&settings::markdown_table());
-            Ok(())
-        }
+        Command::Config(Config::Table) => output::print(&settings::markdown_table()),
     }
 }
 

@@ -126,8 +126,7 @@ pub(crate) fn openapi() -> Result<()> {
     let document = doorward_http::document("http://127.0.0.1:3000");
     let mut text = serde_json::to_string_pretty(&document)?;
     text.push('\n');
-    print(&text);
-    Ok(())
+    print(&text)
 }
 
 pub(crate) fn show(effective: &[Effective], json: bool) -> Result<()> {
@@ -138,9 +137,8 @@ pub(crate) fn show(effective: &[Effective], json: bool) -> Result<()> {
                 |row| serde_json::json!({"key": row.key, "value": row.value, "origin": row.origin}),
             )
             .collect();
-        print(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
+        print(&format!("{}\n", serde_json::to_string_pretty(&rows)?))
     } else {
-        print(&report(effective));
+        print(&report(effective))
     }
-    Ok(())
 }

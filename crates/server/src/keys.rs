@@ -17,11 +17,11 @@ pub(crate) fn list(settings: &Settings, json: bool) -> Result<()> {
         on_database(settings, Workload::Serving, async |ctx| Ok(signing_key::list(&ctx).await?))?;
     if json {
         let keys: Vec<Value> = keys.iter().map(object).collect();
-        print(&format!("{:#}\n", Value::from(keys)));
+        print(&format!("{:#}\n", Value::from(keys)))?;
     } else if keys.is_empty() {
         eprintln!("There are no keys yet; the first start of the server makes one.");
     } else {
-        print(&table(&keys));
+        print(&table(&keys))?;
     }
     Ok(())
 }
@@ -35,8 +35,8 @@ pub(crate) fn rotate(settings: &Settings, now: bool, json: bool) -> Result<()> {
     })?;
     let key = &rotation.key;
     if json {
-        print(&format!("{:#}\n", json!({"key": object(key), "under_way": rotation.under_way})));
-        return Ok(());
+        let rotation = json!({"key": object(key), "under_way": rotation.under_way});
+        return print(&format!("{rotation:#}\n"));
     }
     let (kid, from) = (&key.kid, shown(key.activates_at));
     if now {

@@ -5,12 +5,18 @@ use std::{
     io::{self, Write as _},
 };
 
+use anyhow::{Context, Result};
 use doorward_domain::Timestamp;
 use time::{format_description::well_known::Rfc3339, macros::format_description};
 
-/// Prints to standard output. A reader that has gone away is no error.
-pub(crate) fn print(text: &str) {
-    let _ = io::stdout().write_all(text.as_bytes());
+/// Prints to standard output. A reader that has gone away is no error; a disk that is full is one.
+pub(crate) fn print(text: &str) -> Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Rows under their heads, in columns two blanks apart.

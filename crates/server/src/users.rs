@@ -90,12 +90,12 @@ pub(crate) fn list(settings: &Settings, search: Search, limit: usize, json: bool
     if json {
         let mut lines = Vec::new();
         write_lines(&mut lines, users)?;
-        let _ = io::stdout().write_all(&lines);
+        print(&String::from_utf8(lines)?)?;
     } else if users.is_empty() {
         eprintln!("Nobody fits.");
     } else {
         let head = ["id", "email", "name", "status", "roles", "created", "last sign-in"];
-        print(&output::table(head, users.iter().map(row)));
+        print(&output::table(head, users.iter().map(row)))?;
     }
     if more {
         eprintln!("There are more; --limit says how many to print.");
@@ -142,8 +142,7 @@ fn roles(user: &User) -> String {
 pub(crate) fn show(settings: &Settings, who: Who, json: bool) -> Result<()> {
     let user = on_database(settings, Workload::Serving, async |ctx| who.find(&ctx).await)?;
     if json {
-        print(&format!("{}\n", serde_json::to_string_pretty(&UserView::from(user))?));
-        return Ok(());
+        return print(&format!("{}\n", serde_json::to_string_pretty(&UserView::from(user))?));
     }
     let verified = if user.email_verified { "verified" } else { "not verified" };
     let rows = [
@@ -157,7 +156,7 @@ pub(crate) fn show(settings: &Settings, who: Who, json: bool) -> Result<()> {
         ("last sign-in", shown_or_dash(user.last_login_at)),
     ];
     for (name, value) in rows {
-        print(&format!("{name:12}  {value}\n"));
+        print(&format!("{name:12}  {value}\n"))?;
     }
     Ok(())
 }

@@ -90,7 +90,7 @@ mock! {
         async fn user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError>;
         async fn user_exists(&self) -> Result<bool, StoreError>;
         async fn users(&self, filter: &UserFilter, page: &PageRequest<UserKey>) -> Result<Page<User, UserKey>, StoreError>;
-        async fn users_by_id(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError>;
+        async fn users_after(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError>;
     }
     #[async_trait]
     impl RoleQueries for Store {

@@ -75,7 +75,7 @@ pub trait UserQueries: Send + Sync {
 
     /// At most `limit` users, in ascending order of their ids, from the one that follows `after` on:
     /// for reading all of them.
-    async fn users_by_id(&self, after: Option<UserId>, limit: u32)
+    async fn users_after(&self, after: Option<UserId>, limit: u32)
     -> Result<Vec<User>, StoreError>;
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn run(settings: &Settings, path: &Path, rehearse: bool, json: bool) 
             eprintln!("Going on behind line {}, where it was broken off.", import.lines());
         }
         let progress = Progress::start(metadata.len());
-        work_through(&ctx, import, file, report, &progress).await
+        work_through(&ctx, import, file, report, progress).await
     })?;
     report.conclude(rehearse)
 }
@@ -65,7 +65,7 @@ async fn work_through(
     mut import: Import,
     file: File,
     mut report: Report,
-    progress: &Progress,
+    progress: Progress,
 ) -> Result<Report> {
     let (sender, mut batches) = mpsc::channel(2);
     let (reader, start) = (Reader::new(Arc::clone(ctx)), import.lines());
@@ -73,9 +73,8 @@ async fn work_through(
     while let Some(Batch { users, mut refused, last_line, octets }) = batches.recv().await {
         let (numbers, users): (Vec<u64>, Vec<ImportedUser>) = users.into_iter().unzip();
         let (line, started) = (import.lines(), Instant::now());
-        let broken_off = || {
-            format!("the import was broken off behind line {line}; the same command goes on there")
-        };
+        let broken_off =
+            || format!("the import stopped behind line {line}; the same command goes on there");
         let outcomes = import.add(ctx, users, last_line).await.with_context(broken_off)?;
         for (number, outcome) in numbers.into_iter().zip(outcomes) {
             match outcome {
@@ -90,6 +89,8 @@ async fn work_through(
         tokio::time::sleep(started.elapsed() / PAUSE_DIVISOR).await;
     }
     parser.await.context("the reader of the file panicked")??;
+    // Before anything else is told, so that it does not stand behind the bar.
+    drop(progress);
     import.finish(ctx).await?;
     Ok(report)
 }

@@ -193,6 +193,19 @@ async fn the_health_check_tells_ready_from_not_by_its_exit_status() {
     assert!(waits.told.contains("is not ready") && waits.told.contains("503"), "{}", waits.told);
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn what_cannot_be_printed_is_an_error() {
+    use std::{fs::File, process::Command};
+
+    let full = File::options().write(true).open("/dev/full").expect("a disk that is always full");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
+    let outcome = command.args(["config", "table"]).stdout(full).output().expect("it starts");
+    assert_eq!(outcome.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&outcome.stderr);
+    assert!(told.contains("cannot write to standard output"), "{told}");
+}
+
 #[tokio::test]
 async fn openapi_prints_the_document() {
     let folder = folder();

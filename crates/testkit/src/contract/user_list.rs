@@ -181,11 +181,11 @@ pub async fn a_renamed_user_is_found_by_the_new_name_only(store: Arc<dyn Store>)
 }
 
 pub async fn all_users_are_read_in_order_of_id(store: Arc<dyn Store>) {
-    assert_eq!(store.users_by_id(None, 10).await.unwrap(), []);
+    assert_eq!(store.users_after(None, 10).await.unwrap(), []);
     let people = add_people(&store).await;
-    let first = store.users_by_id(None, 10).await.unwrap();
+    let first = store.users_after(None, 10).await.unwrap();
     assert_eq!(first, people[..10]);
-    let rest = store.users_by_id(Some(first[9].id), 10).await.unwrap();
+    let rest = store.users_after(Some(first[9].id), 10).await.unwrap();
     assert_eq!(rest, people[10..]);
-    assert_eq!(store.users_by_id(Some(rest[5].id), 10).await.unwrap(), []);
+    assert_eq!(store.users_after(Some(rest[5].id), 10).await.unwrap(), []);
 }

@@ -86,7 +86,7 @@ impl UserQueries for MemoryStore {
         Ok(Page::from_surplus(rows, page.limit, |user| filter.key_of(user)))
     }
 
-    async fn users_by_id(
+    async fn users_after(
         &self,
         after: Option<UserId>,
         limit: u32,
