@@ -1,0 +1,75 @@
+//! What Doorward writes to people.
+
+use secrecy::SecretString;
+use time::Duration;
+use uuid::Uuid;
+
+use crate::{DisplayName, Email, Timestamp};
+
+/// A mail to one person.
+///
+/// **Invariant:** `to` is the address as it is *stored*, never one that was typed into a form. Of two
+/// addresses that fold to the same, only the stored one belongs to the account.
+#[derive(Debug, Clone)]
+pub struct Mail {
+    /// Stays the same when the mail is sent again because nobody knows whether it arrived, so that
+    /// the reader's program can show it once.
+    pub id: Uuid,
+    pub to: Email,
+    /// How the person is addressed.
+    pub name: DisplayName,
+    pub letter: Letter,
+    /// When there was a reason for it, not when it is sent.
+    pub at: Timestamp,
+}
+
+/// What a mail says. Each has a template.
+#[derive(Debug, Clone)]
+pub enum Letter {
+    /// The address was shown to be the person's.
+    Welcome,
+    /// Please show that the address is yours.
+    VerifyEmail(Proof),
+    /// Please choose another password.
+    ResetPassword(Proof),
+    /// Please show that the new address is yours; it goes there.
+    ConfirmEmailChange(Proof),
+    /// Somebody wants another address for the account; it goes to the present one.
+    EmailChangeRequested {
+        /// Where one can put an end to it.
+        cancel_link: SecretString,
+    },
+    /// The password is another one now.
+    PasswordChanged,
+    /// Somebody signed up with the address of an account that is there already.
+    AlreadySignedUp,
+}
+
+/// What shows that a mail arrived: a link for one click, and a code for those whose mail is read by
+/// machines that follow links, or on another device.
+#[derive(Debug, Clone)]
+pub struct Proof {
+    pub link: SecretString,
+    /// How long the link works.
+    pub link_lives: Duration,
+    /// Eight digits.
+    pub code: SecretString,
+    /// How long the code works.
+    pub code_lives: Duration,
+}
+
+impl Letter {
+    /// The name of its template.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Welcome => "welcome",
+            Self::VerifyEmail(_) => "verify_email",
+            Self::ResetPassword(_) => "reset_password",
+            Self::ConfirmEmailChange(_) => "confirm_email_change",
+            Self::EmailChangeRequested { .. } => "email_change_requested",
+            Self::PasswordChanged => "password_changed",
+            Self::AlreadySignedUp => "already_signed_up",
+        }
+    }
+}
