@@ -108,6 +108,8 @@ needed! {
     SessionsWrite = SESSIONS_WRITE,
     RolesRead = ROLES_READ,
     RolesWrite = ROLES_WRITE,
+    JobsRead = JOBS_READ,
+    JobsWrite = JOBS_WRITE,
     KeysRotate = KEYS_ROTATE,
 }
 

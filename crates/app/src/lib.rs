@@ -15,6 +15,7 @@ mod context;
 mod failure;
 pub mod grant;
 pub mod import;
+pub mod job;
 pub mod maintenance;
 pub mod password;
 pub mod revocation;

@@ -66,6 +66,10 @@ id! {
     /// Names one access token; it is its `jti`.
     TokenId
 }
+id! {
+    /// Names a job.
+    JobId
+}
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@ pub mod display_name;
 pub mod email;
 pub mod foreign_hash;
 pub mod id;
+pub mod job;
 pub mod key_life;
 pub mod mail;
 pub mod page;
@@ -32,7 +33,11 @@ pub use credential::{Credential, PasswordHash};
 pub use display_name::DisplayName;
 pub use email::Email;
 pub use foreign_hash::ForeignHashError;
-pub use id::{SessionId, TokenId, UserId};
+pub use id::{JobId, SessionId, TokenId, UserId};
+pub use job::{
+    ClaimedJob, Job, JobError, JobFilter, JobKey, JobKind, JobLease, JobPayload, JobState, NewJob,
+    RetryPolicy,
+};
 pub use key_life::{KeyLife, KeyPlan, KeyState};
 pub use mail::{Letter, Mail, Proof};
 pub use page::{Page, PageLimit, PageRequest};

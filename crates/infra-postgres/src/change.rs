@@ -1,16 +1,13 @@
 //! The feed of changes.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use doorward_domain::{
     Revocation, SessionId, Timestamp, UserId,
     ports::{Change, ChangeFeed, FeedCursor, StoreError},
 };
-use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use crate::{announcement, error::store_error, pool::PostgresStore};
+use crate::{error::store_error, pool::PostgresStore};
 
 /// Puts the columns of a row together.
 fn change(kind: &str, subject: Option<Uuid>, until: Timestamp) -> Result<Change, StoreError> {
@@ -61,10 +58,7 @@ impl ChangeFeed for PostgresStore {
     }
 
     async fn change_hint(&self) {
-        self.listener.get_or_init(|| {
-            let listening = announcement::listen(self.options.clone(), Arc::clone(&self.hints));
-            AbortOnDropHandle::new(tokio::spawn(listening))
-        });
+        self.ensure_listening();
         // A notification that nobody waits for is kept for the next one who does, and one that a
         // dropped wait was given is passed on; so this may be dropped at any time.
         self.hints.notified().await;

@@ -13,6 +13,7 @@ mod consistency;
 mod credential;
 mod error;
 mod import;
+mod job;
 mod migrate;
 mod pool;
 mod role;

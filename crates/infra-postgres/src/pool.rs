@@ -63,10 +63,14 @@ pub struct PostgresStore {
     pub(crate) committed: Arc<Notify>,
     /// Told when there may be new changes, from here or elsewhere.
     pub(crate) hints: Arc<Notify>,
-    /// The task that listens; it runs from the first call of `change_hint` on.
+    /// Told when jobs were committed here, for the others to be told.
+    pub(crate) jobs_committed: Arc<Notify>,
+    /// Told when there may be a job to claim, from here or elsewhere.
+    pub(crate) job_hints: Arc<Notify>,
+    /// The task that listens; it runs from the first call of `change_hint` or `job_hint` on.
     pub(crate) listener: OnceLock<AbortOnDropHandle<()>>,
     /// Work that ends with the store.
-    _tasks: [AbortOnDropHandle<()>; 2],
+    _tasks: [AbortOnDropHandle<()>; 3],
 }
 
 impl PostgresStore {
@@ -83,13 +87,22 @@ impl PostgresStore {
         let feed =
             pool(&PostgresSettings { max_connections: 1, ..settings.clone() }, options.clone());
         let pool = pool(&settings, options.clone());
-        let committed = Arc::<Notify>::default();
+        let (committed, jobs_committed) = (Arc::<Notify>::default(), Arc::<Notify>::default());
         let patience = settings.statement_timeout + LINK_ALLOWANCE;
         let least = settings.min_connections.min(settings.max_connections);
-        let tasks = [
-            tokio::spawn(announcement::announce(pool.clone(), patience, Arc::clone(&committed))),
-            tokio::spawn(keep_warm(pool.clone(), least)),
-        ];
+        let announcing =
+            [(announcement::CHANGES, &committed), (announcement::JOBS, &jobs_committed)].map(
+                |(topic, told)| {
+                    tokio::spawn(announcement::announce(
+                        pool.clone(),
+                        patience,
+                        topic,
+                        Arc::clone(told),
+                    ))
+                },
+            );
+        let [changes, jobs] = announcing;
+        let tasks = [changes, jobs, tokio::spawn(keep_warm(pool.clone(), least))];
         Ok(Self {
             pool,
             feed,
@@ -97,6 +110,8 @@ impl PostgresStore {
             patience,
             committed,
             hints: Arc::default(),
+            jobs_committed,
+            job_hints: Arc::default(),
             listener: OnceLock::new(),
             _tasks: tasks.map(AbortOnDropHandle::new),
         })
@@ -106,6 +121,15 @@ impl PostgresStore {
     pub async fn close(&self) {
         self.pool.close().await;
         self.feed.close().await;
+    }
+
+    /// Has hints of other instances arrive from now on.
+    pub(crate) fn ensure_listening(&self) {
+        self.listener.get_or_init(|| {
+            let (hints, job_hints) = (Arc::clone(&self.hints), Arc::clone(&self.job_hints));
+            let listening = announcement::listen(self.options.clone(), hints, job_hints);
+            AbortOnDropHandle::new(tokio::spawn(listening))
+        });
     }
 
     pub(crate) async fn lease(&self) -> Result<Lease, StoreError> {

@@ -23,6 +23,10 @@ pub(crate) struct PostgresUnitOfWork {
     /// Whether there is something for the feed of changes.
     changed: bool,
     committed: Arc<Notify>,
+    /// Whether there is something for the workers.
+    has_job: bool,
+    jobs_committed: Arc<Notify>,
+    job_hints: Arc<Notify>,
 }
 
 impl PostgresUnitOfWork {
@@ -30,8 +34,15 @@ impl PostgresUnitOfWork {
         let mut lease = store.lease().await?;
         // The statements count on seeing, once they have waited for a row, what the other one wrote.
         lease.open_transaction("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
-        let committed = Arc::clone(&store.committed);
-        Ok(Self { lease, sound: true, changed: false, committed })
+        Ok(Self {
+            lease,
+            sound: true,
+            changed: false,
+            committed: Arc::clone(&store.committed),
+            has_job: false,
+            jobs_committed: Arc::clone(&store.jobs_committed),
+            job_hints: Arc::clone(&store.job_hints),
+        })
     }
 
     /// Runs one statement of the transaction.
@@ -50,6 +61,11 @@ impl PostgresUnitOfWork {
     pub(crate) fn note_change(&mut self) {
         self.changed = true;
     }
+
+    /// Has the workers look for a job once this is committed.
+    pub(crate) fn note_job(&mut self) {
+        self.has_job = true;
+    }
 }
 
 #[async_trait]
@@ -62,6 +78,11 @@ impl UnitOfWork for PostgresUnitOfWork {
         self.lease.commit().await?;
         if self.changed {
             self.committed.notify_one();
+        }
+        if self.has_job {
+            // The worker of this instance need not wait for the announcement.
+            self.job_hints.notify_one();
+            self.jobs_committed.notify_one();
         }
         Ok(())
     }

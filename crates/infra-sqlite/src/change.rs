@@ -61,21 +61,28 @@ impl ChangeFeed for SqliteStore {
     }
 
     async fn change_hint(&self) {
-        if let Some(options) = &self.watch {
-            self.watcher.get_or_init(|| {
-                let watching = watch(options.clone(), Arc::clone(&self.changes));
-                AbortOnDropHandle::new(tokio::spawn(watching))
-            });
-        }
+        self.ensure_watching();
         // A notification that nobody waits for is kept for the next one who does, and one that a
         // dropped wait was given is passed on; so this may be dropped at any time.
         self.changes.notified().await;
     }
 }
 
+impl SqliteStore {
+    /// Has hints of other processes arrive from now on.
+    pub(crate) fn ensure_watching(&self) {
+        if let Some(options) = &self.watch {
+            self.watcher.get_or_init(|| {
+                let told = [Arc::clone(&self.changes), Arc::clone(&self.jobs)];
+                AbortOnDropHandle::new(tokio::spawn(watch(options.clone(), told)))
+            });
+        }
+    }
+}
+
 /// Tells of each write that another connection made to the file, for the command line may write
 /// beside a running server. The commits of this process are among them, which costs one read more.
-async fn watch(options: SqliteConnectOptions, changes: Arc<Notify>) {
+async fn watch(options: SqliteConnectOptions, told: [Arc<Notify>; 2]) {
     let mut ticks = interval(WATCH_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut watched: Option<(SqliteConnection, i64)> = None;
@@ -84,7 +91,7 @@ async fn watch(options: SqliteConnectOptions, changes: Arc<Notify>) {
         watched = match glance(watched, &options).await {
             Ok((connection, version, written)) => {
                 if written {
-                    changes.notify_one();
+                    told.iter().for_each(|told| told.notify_one());
                 }
                 Some((connection, version))
             }

@@ -63,10 +63,12 @@ pub struct SqliteStore {
     pub(crate) readers: SqlitePool,
     /// Told when there may be new changes.
     pub(crate) changes: Arc<Notify>,
+    /// Told when there may be a job to claim.
+    pub(crate) jobs: Arc<Notify>,
     /// How to open the connection that watches for the writes of other processes, if there can be
     /// any.
     pub(crate) watch: Option<SqliteConnectOptions>,
-    /// The task that watches; it runs from the first call of `change_hint` on.
+    /// The task that watches; it runs from the first call of `change_hint` or `job_hint` on.
     pub(crate) watcher: OnceLock<AbortOnDropHandle<()>>,
 }
 
@@ -121,6 +123,7 @@ impl SqliteStore {
             writer,
             readers,
             changes: Arc::default(),
+            jobs: Arc::default(),
             watch: Some(reader_options),
             watcher: OnceLock::new(),
         })
@@ -142,6 +145,7 @@ impl SqliteStore {
             readers: writer.clone(),
             writer,
             changes: Arc::default(),
+            jobs: Arc::default(),
             watch: None,
             watcher: OnceLock::new(),
         })

@@ -21,6 +21,9 @@ pub(crate) struct SqliteUnitOfWork {
     /// Whether there is something for the feed of changes.
     changed: bool,
     changes: Arc<Notify>,
+    /// Whether there is something for the workers.
+    has_job: bool,
+    jobs: Arc<Notify>,
 }
 
 /// Begins a transaction that holds the write lock from the beginning. A deferred one would take it at
@@ -38,8 +41,8 @@ pub(crate) async fn begin_immediate(
 impl SqliteUnitOfWork {
     pub(crate) async fn begin(store: &SqliteStore) -> Result<Self, StoreError> {
         let transaction = begin_immediate(store).await?;
-        let changes = Arc::clone(&store.changes);
-        Ok(Self { transaction, changed: false, changes })
+        let (changes, jobs) = (Arc::clone(&store.changes), Arc::clone(&store.jobs));
+        Ok(Self { transaction, changed: false, changes, has_job: false, jobs })
     }
 
     pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
@@ -50,15 +53,23 @@ impl SqliteUnitOfWork {
     pub(crate) fn note_change(&mut self) {
         self.changed = true;
     }
+
+    /// Has the workers look for a job once this is committed.
+    pub(crate) fn note_job(&mut self) {
+        self.has_job = true;
+    }
 }
 
 #[async_trait]
 impl UnitOfWork for SqliteUnitOfWork {
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        let Self { transaction, changed, changes } = *self;
+        let Self { transaction, changed, changes, has_job, jobs } = *self;
         transaction.commit().await.map_err(store_error)?;
         if changed {
             changes.notify_one();
+        }
+        if has_job {
+            jobs.notify_one();
         }
         Ok(())
     }

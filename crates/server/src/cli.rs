@@ -49,6 +49,9 @@ struct Sources {
 enum Command {
     /// Serve (this is what happens without a command).
     Serve,
+    /// Do the jobs that servers leave to be done, such as sending mail, and nothing else. Servers do them
+    /// as well, unless their jobs.concurrency is 0.
+    Worker,
     /// Bring the database's tables up to date.
     Migrate,
     /// Manage administrators.
@@ -227,6 +230,7 @@ pub fn main() -> ExitCode {
 fn run(sources: &Sources, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve => serve::run(load(sources)?.settings),
+        Command::Worker => serve::run_worker(&load(sources)?.settings),
         Command::Migrate => commands::migrate(&load(sources)?.settings),
         Command::Admin(Admin::Create { email, name, password_stdin: _ }) => {
             commands::create_admin(&load(sources)?.settings, &email, &name)

@@ -18,3 +18,4 @@ mod telemetry;
 pub mod upkeep;
 mod users;
 pub mod wiring;
+pub mod worker;

@@ -2,9 +2,9 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use axum::{Router, response::Response};
-use doorward_app::{Ctx, bootstrap, bootstrap::FirstAdmin, change, signing_key};
+use doorward_app::{Ctx, bootstrap, bootstrap::FirstAdmin, change, job::JobRegistry, signing_key};
 use doorward_domain::{
     DisplayName, Email,
     ports::{FeedCursor, StoreError},
@@ -14,6 +14,7 @@ use doorward_infra_crypto::{SystemClock, SystemEntropy};
 use doorward_infra_sqlite::Workload;
 use tokio::{
     net::TcpListener,
+    runtime::Runtime,
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -24,6 +25,7 @@ use crate::{
     settings::{self, Environment, Settings},
     telemetry, upkeep, wiring,
     wiring::Database,
+    worker::{self, WorkerSettings},
 };
 
 /// The address of the first administrator, at a name that RFC 6761 reserves: no mail to it ever
@@ -44,11 +46,77 @@ const ADMIN_CONNECTIONS: usize = 64;
 /// Serves until a signal says to stop.
 pub(crate) fn run(settings: Settings) -> Result<()> {
     let _log = telemetry::start(&settings.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    runtime.block_on(serve(settings))
+    runtime()?.block_on(serve(settings))
+}
+
+/// Does jobs, and nothing else, until a signal says to stop.
+pub(crate) fn run_worker(settings: &Settings) -> Result<()> {
+    ensure!(
+        settings.jobs.concurrency > 0,
+        "jobs.concurrency is 0, so this worker would do nothing; raise it"
+    );
+    let _log = telemetry::start(&settings.log)?;
+    runtime()?.block_on(work(settings))
+}
+
+fn runtime() -> Result<Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("cannot start the runtime")
+}
+
+async fn work(settings: &Settings) -> Result<()> {
+    let shutdown = Shutdown::default();
+    tokio::spawn(listener::signals(shutdown.clone()).context("cannot handle signals")?);
+    let database = Database::open(&settings.database, Workload::Serving).await?;
+    let ctx = Arc::new(wiring::context(settings, &database)?);
+    let migrates = settings.database.migrate_on_start;
+    let ready = wait_for_database(&shutdown, || database.prepare(migrates)).await?;
+    if ready.is_some() {
+        let stop = shutdown.draining().clone();
+        tracing::info!(concurrency = settings.jobs.concurrency, "doing jobs");
+        worker::run(ctx, Arc::new(JobRegistry::built_in()), work_settings(settings), stop).await;
+    }
+    if timeout(END_PATIENCE, database.close()).await.is_err() {
+        tracing::warn!("the database did not let go in time; it will notice by itself");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn work_settings(settings: &Settings) -> WorkerSettings {
+    WorkerSettings {
+        concurrency: settings.jobs.concurrency,
+        lease: settings.jobs.lease,
+        // The other half is for handing back what was not finished.
+        patience: settings.server.shutdown_grace / 2,
+    }
+}
+
+/// Tries until it works: a database that cannot be reached is waited for, because the order in which
+/// things start must not matter. `None` when the program is told to stop meanwhile.
+async fn wait_for_database<T, F: Future<Output = Result<T>>>(
+    shutdown: &Shutdown,
+    attempt: impl Fn() -> F,
+) -> Result<Option<T>> {
+    let mut waiting = false;
+    loop {
+        let Some(outcome) = shutdown.draining().run_until_cancelled(attempt()).await else {
+            return Ok(None);
+        };
+        match outcome {
+            Ok(done) => return Ok(Some(done)),
+            Err(error) if is_passing(&error) => {
+                if !std::mem::replace(&mut waiting, true) {
+                    tracing::warn!(error = format!("{error:#}"), "waiting for the database");
+                }
+                let pause = sleep(START_PAUSE);
+                if shutdown.draining().run_until_cancelled(pause).await.is_none() {
+                    return Ok(None);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 async fn serve(mut settings: Settings) -> Result<()> {
@@ -66,7 +134,14 @@ async fn serve(mut settings: Settings) -> Result<()> {
     let lifecycle = Lifecycle::default();
     let http = HttpState::new(Arc::clone(&ctx), http_settings(&settings), lifecycle.clone());
     tasks.spawn(drain(lifecycle.clone(), shutdown.draining().clone()));
-    let start = Start { settings: settings.clone(), database: database.clone(), ctx, lifecycle };
+    let workers = TaskTracker::new();
+    let start = Start {
+        settings: settings.clone(),
+        database: database.clone(),
+        ctx,
+        lifecycle,
+        workers: workers.clone(),
+    };
     let (upkeep, stop) = (http.clone(), CancellationToken::new());
     let start = tokio::spawn(start.run(upkeep, tasks.clone(), stop.clone(), shutdown.clone()));
 
@@ -78,6 +153,13 @@ async fn serve(mut settings: Settings) -> Result<()> {
         }
     };
     tokio::join!(main, admin);
+    workers.close();
+    // They were told to stop when the listeners were, and hand back in time what they have not done.
+    if timeout(settings.server.shutdown_grace, workers.wait()).await.is_err() {
+        tracing::warn!(
+            "some jobs could not be handed back; others take them over after their lease"
+        );
+    }
     stop.cancel();
     let end = async {
         let started = start.await.context("starting failed")?;
@@ -164,11 +246,12 @@ struct Start {
     database: Database,
     ctx: Arc<Ctx>,
     lifecycle: Lifecycle,
+    workers: TaskTracker,
 }
 
 impl Start {
-    /// Gets everything ready and opens the API. A database that cannot be reached is waited for: the
-    /// order in which things start must not matter. Any other failure ends the server.
+    /// Gets everything ready and opens the API. A database that cannot be reached is waited for. Any
+    /// other failure ends the server.
     async fn run(
         self,
         http: HttpState,
@@ -176,28 +259,20 @@ impl Start {
         stop: CancellationToken,
         shutdown: Shutdown,
     ) -> Result<()> {
-        let mut waiting = false;
-        let (first_admin, cursor) = loop {
-            let attempt = shutdown.draining().run_until_cancelled(self.attempt());
-            let Some(outcome) = attempt.await else { return Ok(()) };
-            match outcome {
-                Ok(done) => break done,
-                Err(error) if is_passing(&error) => {
-                    if !std::mem::replace(&mut waiting, true) {
-                        tracing::warn!(error = format!("{error:#}"), "waiting for the database");
-                    }
-                    let pause = sleep(START_PAUSE);
-                    if shutdown.draining().run_until_cancelled(pause).await.is_none() {
-                        return Ok(());
-                    }
-                }
-                Err(error) => {
-                    shutdown.begin();
-                    return Err(error);
-                }
+        let done = match wait_for_database(&shutdown, || self.attempt()).await {
+            Ok(done) => done,
+            Err(error) => {
+                shutdown.begin();
+                return Err(error);
             }
         };
+        let Some((first_admin, cursor)) = done else { return Ok(()) };
         upkeep::start(&self.ctx, http, cursor, &tasks, &stop);
+        if self.settings.jobs.concurrency > 0 {
+            let (ctx, registry) = (Arc::clone(&self.ctx), Arc::new(JobRegistry::built_in()));
+            let stop = shutdown.draining().clone();
+            self.workers.spawn(worker::run(ctx, registry, work_settings(&self.settings), stop));
+        }
         self.lifecycle.serve();
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),

@@ -5,15 +5,16 @@
 
 use async_trait::async_trait;
 use doorward_domain::{
-    AccessClaims, Credential, DisplayName, Email, ForeignHashError, KeyPlan, Page, PageRequest,
-    Password, PasswordHash, PublicKey, Role, RoleName, SealedSigningKey, Session, SessionId,
-    Timestamp, User, UserFilter, UserId, UserKey, UserStatus,
+    AccessClaims, Credential, DisplayName, Email, ForeignHashError, Job, JobError, JobFilter,
+    JobId, JobKind, JobLease, JobState, KeyPlan, NewJob, Page, PageRequest, Password, PasswordHash,
+    PublicKey, Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp, User, UserFilter,
+    UserId, UserKey, UserStatus,
     ports::{
-        Change, ChangeFeed, Clock, CredentialQueries, CredentialRepository, Entropy, FeedCursor,
-        HashError, ImportDigest, ImportRepository, Imported, ImportedUser, KeyError,
-        PasswordHasher, RoleQueries, RoleRepository, SessionQueries, SessionRepository,
-        SigningKeyQueries, SigningKeyRepository, Store, StoreError, TokenError, TokenSigner,
-        UnitOfWork, UserQueries, UserRepository, Verdict,
+        Change, ChangeFeed, Claim, Clock, CredentialQueries, CredentialRepository, Entropy,
+        FeedCursor, HashError, ImportDigest, ImportRepository, Imported, ImportedUser, JobQueries,
+        JobQueue, KeyError, PasswordHasher, RoleQueries, RoleRepository, SessionQueries,
+        SessionRepository, SigningKeyQueries, SigningKeyRepository, Store, StoreError, TokenError,
+        TokenSigner, UnitOfWork, UserQueries, UserRepository, Verdict,
     },
     session::{Generation, RevocationCause},
 };
@@ -112,6 +113,16 @@ mock! {
         async fn signing_keys(&self) -> Result<Vec<SealedSigningKey>, StoreError>;
     }
     #[async_trait]
+    impl JobQueries for Store {
+        async fn jobs_claim(&self, kinds: &[JobKind], limit: u32, lease: Duration, now: Timestamp) -> Result<Claim, StoreError>;
+        async fn jobs_heartbeat(&self, leases: &[JobLease], lease: Duration) -> Result<Vec<JobLease>, StoreError>;
+        async fn job_next_due(&self, kinds: &[JobKind]) -> Result<Option<Timestamp>, StoreError>;
+        async fn jobs(&self, filter: &JobFilter, page: PageRequest<JobId>) -> Result<Page<Job, JobId>, StoreError>;
+        async fn job_by_id(&self, id: JobId) -> Result<Option<Job>, StoreError>;
+        async fn job_counts(&self) -> Result<Vec<(JobState, u64)>, StoreError>;
+        async fn job_hint(&self);
+    }
+    #[async_trait]
     impl ChangeFeed for Store {
         async fn changes_since(&self, cursor: FeedCursor) -> Result<(Vec<Change>, FeedCursor), StoreError>;
         async fn change_hint(&self);
@@ -168,5 +179,16 @@ mock! {
         async fn signing_keys_raise_token_life(&mut self, generation: i64, token_life: Duration) -> Result<(), StoreError>;
         async fn signing_key_reseal(&mut self, kid: &str, sealed_private_key: &[u8]) -> Result<bool, StoreError>;
         async fn signing_keys_delete_before(&mut self, generation: i64) -> Result<u64, StoreError>;
+    }
+    #[async_trait]
+    impl JobQueue for UnitOfWork {
+        async fn job_enqueue(&mut self, job: &NewJob) -> Result<bool, StoreError>;
+        async fn job_complete(&mut self, lease: &JobLease, now: Timestamp) -> Result<bool, StoreError>;
+        async fn job_fail(&mut self, lease: &JobLease, error: &JobError, next: Option<Timestamp>, now: Timestamp) -> Result<bool, StoreError>;
+        async fn job_hand_back(&mut self, lease: &JobLease) -> Result<bool, StoreError>;
+        async fn job_retry(&mut self, id: JobId, now: Timestamp) -> Result<bool, StoreError>;
+        async fn job_delete(&mut self, id: JobId) -> Result<bool, StoreError>;
+        async fn job_tick(&mut self, kind: &JobKind, tick: Timestamp) -> Result<bool, StoreError>;
+        async fn jobs_prune(&mut self, succeeded_before: Timestamp, died_before: Timestamp, limit: u32) -> Result<u64, StoreError>;
     }
 }

@@ -5,12 +5,14 @@
 
 mod ambient;
 mod email_service;
+mod job_queue;
 mod password_hasher;
 mod store;
 mod token_signer;
 
 pub use ambient::{Clock, Entropy};
 pub use email_service::{EmailService, MailError};
+pub use job_queue::{Claim, JobQueries, JobQueue};
 pub use password_hasher::{HashError, PasswordHasher, Verdict};
 pub use store::{
     CHANGE_KEPT_FOR, Change, ChangeFeed, Constraint, CredentialQueries, CredentialRepository,

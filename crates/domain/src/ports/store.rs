@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use time::Duration;
 
+use super::{JobQueries, JobQueue};
 use crate::{
     Credential, DisplayName, Email, Page, PageRequest, PasswordHash, Revocation, Role, RoleName,
     SealedSigningKey, Session, SessionId, Timestamp, User, UserFilter, UserId, UserKey, UserStatus,
@@ -13,7 +14,13 @@ use crate::{
 /// [unit of work](UnitOfWork).
 #[async_trait]
 pub trait Store:
-    UserQueries + RoleQueries + CredentialQueries + SessionQueries + SigningKeyQueries + ChangeFeed
+    UserQueries
+    + RoleQueries
+    + CredentialQueries
+    + SessionQueries
+    + SigningKeyQueries
+    + JobQueries
+    + ChangeFeed
 {
     /// Begins a unit of work.
     ///
@@ -48,8 +55,9 @@ pub trait UnitOfWork:
     + CredentialRepository
     + SessionRepository
     + SigningKeyRepository
+    + JobQueue
 {
-    /// Makes everything durable, visible to all, and known to the [`ChangeFeed`].
+    /// Makes everything durable, visible to all, and known to the [`ChangeFeed`] and to the workers.
     ///
     /// # Errors
     /// When the outcome is not known to be a success. The caller may retry a whole command.

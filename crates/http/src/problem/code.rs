@@ -72,6 +72,8 @@ codes! {
         "This is the last active administrator. Make somebody else one first."
     RoleBuiltIn "role_built_in" CONFLICT "The role is built in"
         "The roles admin and user belong to Doorward: they can be neither changed nor deleted."
+    JobNotRetryable "job_not_retryable" CONFLICT "The job cannot be tried again"
+        "Only a job that is dead, or waits for its next attempt, can be tried again."
     PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE "The body is too large"
         "The request body is larger than this address accepts."
     UriTooLong "uri_too_long" URI_TOO_LONG "The address is too long"

@@ -5,6 +5,7 @@ use doorward_app::{
     access::AuthenticateError,
     account::{DeleteError, ProfileError, RegisterError},
     grant::PermitError,
+    job::JobQueueError,
     password::ChangePasswordError,
     role::RoleError,
     session::{ListError, LoginError, RefreshError, RevokeError},
@@ -156,6 +157,16 @@ impl From<RoleError> for Problem {
             RoleError::BuiltIn => Self::new(Code::RoleBuiltIn),
             RoleError::NotFound => Self::new(Code::NotFound),
             RoleError::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<JobQueueError> for Problem {
+    fn from(error: JobQueueError) -> Self {
+        match error {
+            JobQueueError::NotFound => Self::new(Code::NotFound),
+            JobQueueError::NotRetryable => Self::new(Code::JobNotRetryable),
+            JobQueueError::Failed(failure) => failure.into(),
         }
     }
 }

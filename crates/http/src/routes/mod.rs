@@ -5,6 +5,7 @@ mod auth;
 mod docs;
 mod export;
 mod health;
+mod job;
 mod keys;
 mod role;
 mod session;
@@ -72,6 +73,9 @@ pub(crate) fn documented() -> OpenApiRouter<HttpState> {
         .routes(routes!(user::get, user::update, user::delete))
         .routes(routes!(user::set_roles))
         .routes(routes!(user::sessions, user::revoke_sessions))
+        .routes(routes!(job::list))
+        .routes(routes!(job::get, job::delete))
+        .routes(routes!(job::retry))
         .routes(routes!(keys::list))
         .routes(routes!(keys::rotate))
         .routes(routes!(role::list))

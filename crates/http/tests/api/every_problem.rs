@@ -76,6 +76,7 @@ async fn each_promised_problem_is_answered() {
     answered.extend(about_nothing().await);
     answered.extend(passwords_and_tokens().await);
     answered.extend(administrators_and_roles().await);
+    answered.extend(a_job_that_was_not_tried().await);
     answered.extend(server_in_trouble().await);
     let excused = |(id, code): &&(String, String)| {
         AT_THE_DOOR.contains(&code.as_str())
@@ -222,6 +223,14 @@ async fn administrators_and_roles() -> Problems {
     ] {
         api.call(method, &path, Some(&admin), body).await;
     }
+    api.problems.into_inner().unwrap()
+}
+
+async fn a_job_that_was_not_tried() -> Problems {
+    let api = Api::new().await;
+    let admin = api.admin().await;
+    let id = api.enqueue("mail", 1).await;
+    api.call(Method::POST, &format!("/api/v1/jobs/{id}/retry"), Some(&admin), None).await;
     api.problems.into_inner().unwrap()
 }
 

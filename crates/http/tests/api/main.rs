@@ -8,6 +8,7 @@ mod documents;
 mod every_operation;
 mod every_problem;
 mod headers;
+mod jobs;
 mod journey;
 mod limits;
 mod operation;

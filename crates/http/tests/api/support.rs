@@ -20,7 +20,7 @@ use doorward_app::{
     bootstrap, change,
 };
 use doorward_domain::{
-    DisplayName, Email, Password, User, UserId,
+    DisplayName, Email, JobId, JobKind, JobPayload, NewJob, Password, User, UserId,
     ports::{FeedCursor, Imported, ImportedUser, Store},
 };
 use doorward_http::{HttpSettings, HttpState, Lifecycle, RateLimits, router};
@@ -113,6 +113,18 @@ pub fn limits(each: u32) -> RateLimits {
 }
 
 impl Api {
+    /// Adds a job of which nobody knows how it is done.
+    pub async fn enqueue(&self, kind: &str, max_attempts: u32) -> JobId {
+        let ctx = &self.world.ctx;
+        let kind = JobKind::parse(kind).expect("a valid kind");
+        let (now, entropy) = (ctx.clock.now(), ctx.entropy.as_ref());
+        let new = NewJob::new(kind, JobPayload::empty(), now, entropy);
+        let mut work = ctx.store.begin().await.expect("a unit of work begins");
+        work.job_enqueue(&NewJob { max_attempts, ..new.clone() }).await.expect("the job is added");
+        work.commit().await.expect("the unit of work commits");
+        new.id
+    }
+
     /// Over the store in memory.
     pub async fn new() -> Self {
         Self::with(World::default(), settings()).await

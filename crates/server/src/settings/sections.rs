@@ -102,6 +102,14 @@ pub struct SignUp {
     pub conceal_existing: bool,
 }
 
+/// The worker.
+#[derive(Debug, Clone)]
+pub struct Jobs {
+    /// Jobs done at once; 0 switches the worker off.
+    pub concurrency: u32,
+    pub lease: Duration,
+}
+
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -403,6 +411,12 @@ pub(super) fn password(reader: &mut Reader) -> Result<Password, Refused> {
 pub(super) fn sign_up(reader: &mut Reader) -> Result<SignUp, Refused> {
     let conceal_existing = reader.switch("signup.conceal_existing")?;
     Ok(SignUp { conceal_existing })
+}
+
+pub(super) fn jobs(reader: &mut Reader) -> Result<Jobs, Refused> {
+    let concurrency = reader.number("jobs.concurrency");
+    let lease = reader.seconds("jobs.lease_seconds");
+    Ok(Jobs { concurrency: concurrency?, lease: lease? })
 }
 
 pub(super) fn log(reader: &mut Reader) -> Result<Log, Refused> {

@@ -10,6 +10,7 @@
 mod change;
 mod credential;
 mod import;
+mod job;
 mod role;
 mod samples;
 mod session;
@@ -21,6 +22,7 @@ mod user_list;
 pub use change::*;
 pub use credential::*;
 pub use import::*;
+pub use job::*;
 pub use role::*;
 pub use session::*;
 pub use signing_key::*;
@@ -93,6 +95,26 @@ macro_rules! store_contract {
             the_token_life_of_younger_keys_is_raised_and_never_lowered,
             a_key_is_sealed_anew_and_keeps_the_rest,
             only_older_keys_are_removed,
+            a_job_that_is_rolled_back_was_never_there,
+            a_job_is_given_to_its_worker_as_written,
+            a_second_job_with_a_key_waits_until_the_first_is_finished,
+            of_many_jobs_with_one_key_one_is_added,
+            of_many_claimers_each_job_has_one,
+            a_worker_that_comes_too_late_changes_nothing,
+            a_lease_that_expired_holds_until_somebody_takes_the_job,
+            an_effect_and_the_completion_of_its_job_commit_together,
+            of_many_completions_one_counts,
+            a_job_waits_for_its_time,
+            a_worker_is_given_only_what_it_knows,
+            a_job_that_kills_its_workers_is_given_up,
+            a_failed_job_is_tried_again_at_its_time_until_it_is_dead,
+            an_operator_has_a_job_tried_again,
+            a_job_that_is_handed_back_has_lost_no_attempt,
+            a_deleted_job_is_lost_to_its_worker,
+            a_tick_is_taken_once_and_never_after_a_later_one,
+            jobs_are_listed_newest_first_as_the_filter_says,
+            finished_jobs_are_forgotten_in_time_and_no_others,
+            a_hint_follows_a_job,
         );
     };
     (@cases $create:path, $finish:path: $($case:ident),+ $(,)?) => {
@@ -124,6 +146,7 @@ pub fn cases() -> std::collections::BTreeSet<&'static str> {
         include_str!("change.rs"),
         include_str!("credential.rs"),
         include_str!("import.rs"),
+        include_str!("job.rs"),
         include_str!("role.rs"),
         include_str!("session.rs"),
         include_str!("signing_key.rs"),

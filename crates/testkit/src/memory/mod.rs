@@ -1,5 +1,6 @@
 //! A store that forgets everything at the end of the test.
 
+mod job;
 mod state;
 mod unit_of_work;
 
@@ -30,6 +31,7 @@ struct Shared {
     committed: Mutex<Arc<State>>,
     writer: Arc<tokio::sync::Mutex<()>>,
     changed: Notify,
+    job_added: Notify,
 }
 
 impl Shared {

@@ -1,12 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_domain::{
-    Credential, Email, Revocation, Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp,
-    User, UserId,
+    Credential, Email, JobId, JobKind, Revocation, Role, RoleName, SealedSigningKey, Session,
+    SessionId, Timestamp, User, UserId,
     ports::{Change, ImportDigest},
     role::RoleDescription,
     session::RevocationCause,
 };
+
+use super::job::KeptJob;
 
 /// Everything the store holds.
 #[derive(Debug, Clone)]
@@ -20,6 +22,8 @@ pub(super) struct State {
     pub change_seq: i64,
     pub signing_keys: BTreeMap<i64, SealedSigningKey>,
     pub imports: BTreeMap<ImportDigest, u64>,
+    pub jobs: BTreeMap<JobId, KeptJob>,
+    pub job_ticks: BTreeMap<JobKind, Timestamp>,
 }
 
 /// A change as it is kept.
@@ -49,6 +53,8 @@ impl Default for State {
             change_seq: 0,
             signing_keys: BTreeMap::new(),
             imports: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            job_ticks: BTreeMap::new(),
         }
     }
 }

@@ -18,14 +18,16 @@ use super::{Shared, state::State};
 
 /// A copy of the state, and the turn to write it back.
 pub(super) struct MemoryUnitOfWork {
-    state: State,
+    pub(super) state: State,
+    /// Whether there is something for the workers.
+    pub(super) has_job: bool,
     shared: Arc<Shared>,
     _turn: OwnedMutexGuard<()>,
 }
 
 impl MemoryUnitOfWork {
     pub fn new(shared: Arc<Shared>, turn: OwnedMutexGuard<()>) -> Self {
-        Self { state: State::clone(&shared.read()), shared, _turn: turn }
+        Self { state: State::clone(&shared.read()), has_job: false, shared, _turn: turn }
     }
 
     fn credential(&mut self, user_id: UserId, version: i64) -> Option<&mut Credential> {
@@ -55,6 +57,9 @@ impl UnitOfWork for MemoryUnitOfWork {
         self.shared.replace(self.state);
         if changed {
             self.shared.changed.notify_waiters();
+        }
+        if self.has_job {
+            self.shared.job_added.notify_one();
         }
         Ok(())
     }
