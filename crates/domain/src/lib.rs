@@ -8,6 +8,7 @@
 //! argument.
 
 pub mod access;
+pub mod audit;
 mod case_folding;
 pub mod credential;
 pub mod display_name;
@@ -27,11 +28,12 @@ pub mod user;
 pub mod user_list;
 
 pub use access::AccessClaims;
+pub use audit::{AuditAction, AuditEvent, AuditFilter, AuditParty, Origin};
 pub use credential::{Credential, PasswordHash};
 pub use display_name::DisplayName;
 pub use email::Email;
 pub use foreign_hash::ForeignHashError;
-pub use id::{SessionId, TokenId, UserId};
+pub use id::{AuditEventId, SessionId, TokenId, UserId};
 pub use key_life::{KeyLife, KeyPlan, KeyState};
 pub use page::{Page, PageLimit, PageRequest};
 pub use password::{Password, PasswordPolicy};

@@ -5,15 +5,17 @@
 
 use async_trait::async_trait;
 use doorward_domain::{
-    AccessClaims, Credential, DisplayName, Email, ForeignHashError, KeyPlan, Page, PageRequest,
-    Password, PasswordHash, PublicKey, Role, RoleName, SealedSigningKey, Session, SessionId,
-    Timestamp, User, UserFilter, UserId, UserKey, UserStatus,
+    AccessClaims, AuditEvent, AuditEventId, AuditFilter, Credential, DisplayName, Email,
+    ForeignHashError, KeyPlan, Page, PageRequest, Password, PasswordHash, PublicKey, Role,
+    RoleName, SealedSigningKey, Session, SessionId, Timestamp, User, UserFilter, UserId, UserKey,
+    UserStatus,
+    audit::chain::{ChainLink, Checkpoint, Seal},
     ports::{
-        Change, ChangeFeed, Clock, CredentialQueries, CredentialRepository, Entropy, FeedCursor,
-        HashError, ImportDigest, ImportRepository, Imported, ImportedUser, KeyError,
-        PasswordHasher, RoleQueries, RoleRepository, SessionQueries, SessionRepository,
-        SigningKeyQueries, SigningKeyRepository, Store, StoreError, TokenError, TokenSigner,
-        UnitOfWork, UserQueries, UserRepository, Verdict,
+        AuditLog, AuditQueries, Change, ChangeFeed, Clock, CredentialQueries, CredentialRepository,
+        Entropy, FeedCursor, HashError, ImportDigest, ImportRepository, Imported, ImportedUser,
+        KeyError, PasswordHasher, RoleQueries, RoleRepository, SealedEvents, SessionQueries,
+        SessionRepository, SigningKeyQueries, SigningKeyRepository, Store, StoreError, TokenError,
+        TokenSigner, UnitOfWork, UserQueries, UserRepository, Verdict,
     },
     session::{Generation, RevocationCause},
 };
@@ -112,6 +114,15 @@ mock! {
         async fn signing_keys(&self) -> Result<Vec<SealedSigningKey>, StoreError>;
     }
     #[async_trait]
+    impl AuditQueries for Store {
+        async fn audit_events(&self, filter: &AuditFilter, page: PageRequest<AuditEventId>) -> Result<Page<AuditEvent, AuditEventId>, StoreError>;
+        async fn audit_count_unsealed(&self) -> Result<u64, StoreError>;
+        async fn audit_seals(&self, after: i64, limit: u32) -> Result<Vec<Seal>, StoreError>;
+        async fn audit_events_of_seals(&self, first: i64, last: i64) -> Result<SealedEvents, StoreError>;
+        async fn audit_stray(&self) -> Result<Option<AuditEventId>, StoreError>;
+        async fn audit_checkpoint(&self) -> Result<Option<Checkpoint>, StoreError>;
+    }
+    #[async_trait]
     impl ChangeFeed for Store {
         async fn changes_since(&self, cursor: FeedCursor) -> Result<(Vec<Change>, FeedCursor), StoreError>;
         async fn change_hint(&self);
@@ -168,5 +179,13 @@ mock! {
         async fn signing_keys_raise_token_life(&mut self, generation: i64, token_life: Duration) -> Result<(), StoreError>;
         async fn signing_key_reseal(&mut self, kid: &str, sealed_private_key: &[u8]) -> Result<bool, StoreError>;
         async fn signing_keys_delete_before(&mut self, generation: i64) -> Result<u64, StoreError>;
+    }
+    #[async_trait]
+    impl AuditLog for UnitOfWork {
+        async fn audit_append(&mut self, event: &AuditEvent) -> Result<(), StoreError>;
+        async fn audit_chain_hold(&mut self) -> Result<Option<ChainLink>, StoreError>;
+        async fn audit_unsealed(&mut self, limit: u32) -> Result<Vec<AuditEvent>, StoreError>;
+        async fn audit_seal(&mut self, seal: &Seal) -> Result<(), StoreError>;
+        async fn audit_prune(&mut self, checkpoint: &Checkpoint) -> Result<bool, StoreError>;
     }
 }

@@ -4,11 +4,13 @@
 //! Ports are `dyn`-compatible and `Send + Sync`; a use case gets them in its context.
 
 mod ambient;
+mod audit;
 mod password_hasher;
 mod store;
 mod token_signer;
 
 pub use ambient::{Clock, Entropy};
+pub use audit::{AuditLog, AuditQueries, AuditSealer, SealedEvents};
 pub use password_hasher::{HashError, PasswordHasher, Verdict};
 pub use store::{
     CHANGE_KEPT_FOR, Change, ChangeFeed, Constraint, CredentialQueries, CredentialRepository,

@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use time::Duration;
 
+use super::{AuditLog, AuditQueries};
 use crate::{
     Credential, DisplayName, Email, Page, PageRequest, PasswordHash, Revocation, Role, RoleName,
     SealedSigningKey, Session, SessionId, Timestamp, User, UserFilter, UserId, UserKey, UserStatus,
@@ -13,7 +14,13 @@ use crate::{
 /// [unit of work](UnitOfWork).
 #[async_trait]
 pub trait Store:
-    UserQueries + RoleQueries + CredentialQueries + SessionQueries + SigningKeyQueries + ChangeFeed
+    UserQueries
+    + RoleQueries
+    + CredentialQueries
+    + SessionQueries
+    + SigningKeyQueries
+    + AuditQueries
+    + ChangeFeed
 {
     /// Begins a unit of work.
     ///
@@ -48,6 +55,7 @@ pub trait UnitOfWork:
     + CredentialRepository
     + SessionRepository
     + SigningKeyRepository
+    + AuditLog
 {
     /// Makes everything durable, visible to all, and known to the [`ChangeFeed`].
     ///

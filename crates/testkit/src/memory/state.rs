@@ -1,8 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_domain::{
-    Credential, Email, Revocation, Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp,
-    User, UserId,
+    AuditEvent, AuditEventId, Credential, Email, Revocation, Role, RoleName, SealedSigningKey,
+    Session, SessionId, Timestamp, User, UserId,
+    audit::chain::{Checkpoint, Seal},
     ports::{Change, ImportDigest},
     role::RoleDescription,
     session::RevocationCause,
@@ -20,6 +21,10 @@ pub(super) struct State {
     pub change_seq: i64,
     pub signing_keys: BTreeMap<i64, SealedSigningKey>,
     pub imports: BTreeMap<ImportDigest, u64>,
+    /// Each with the number of its seal.
+    pub audit_events: BTreeMap<AuditEventId, (AuditEvent, Option<i64>)>,
+    pub audit_seals: BTreeMap<i64, Seal>,
+    pub audit_checkpoint: Option<Checkpoint>,
 }
 
 /// A change as it is kept.
@@ -49,6 +54,9 @@ impl Default for State {
             change_seq: 0,
             signing_keys: BTreeMap::new(),
             imports: BTreeMap::new(),
+            audit_events: BTreeMap::new(),
+            audit_seals: BTreeMap::new(),
+            audit_checkpoint: None,
         }
     }
 }

@@ -18,7 +18,7 @@ use super::{Shared, state::State};
 
 /// A copy of the state, and the turn to write it back.
 pub(super) struct MemoryUnitOfWork {
-    state: State,
+    pub(super) state: State,
     shared: Arc<Shared>,
     _turn: OwnedMutexGuard<()>,
 }
