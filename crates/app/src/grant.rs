@@ -108,6 +108,7 @@ needed! {
     SessionsWrite = SESSIONS_WRITE,
     RolesRead = ROLES_READ,
     RolesWrite = ROLES_WRITE,
+    AuditRead = AUDIT_READ,
     KeysRotate = KEYS_ROTATE,
 }
 

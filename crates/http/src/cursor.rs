@@ -2,7 +2,7 @@
 //! so it is encoded and not signed.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use doorward_domain::{RoleName, SessionId, UserId, UserKey};
+use doorward_domain::{AuditEventId, RoleName, SessionId, UserId, UserKey};
 use uuid::Uuid;
 
 /// A key of a list that can stand in a cursor.
@@ -12,6 +12,16 @@ pub(crate) trait Key: Sized {
 }
 
 impl Key for SessionId {
+    fn octets(&self) -> Vec<u8> {
+        self.as_uuid().as_bytes().to_vec()
+    }
+
+    fn from_octets(octets: &[u8]) -> Option<Self> {
+        Uuid::from_slice(octets).ok().map(Self::from_uuid)
+    }
+}
+
+impl Key for AuditEventId {
     fn octets(&self) -> Vec<u8> {
         self.as_uuid().as_bytes().to_vec()
     }

@@ -7,13 +7,13 @@ use doorward_app::{
     session::{self, Login, Tokens},
 };
 use doorward_domain::{
-    Device, DisplayName, Email, Password, PasswordPolicy, SigningAlgorithm, User, ports::Store,
-    refresh::RefreshPolicy,
+    Device, DisplayName, Email, Origin, Password, PasswordPolicy, SigningAlgorithm, User,
+    ports::Store, refresh::RefreshPolicy,
 };
 use secrecy::ExposeSecret;
 use time::Duration;
 
-use crate::{CountingEntropy, FixedClock, MemoryStore, PlainHasher, PlainSigner};
+use crate::{CountingEntropy, FixedClock, MemoryStore, PlainHasher, PlainSealer, PlainSigner};
 
 /// A password that every policy accepts.
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -45,6 +45,8 @@ impl World {
             signer: Arc::new(PlainSigner::default()),
             revocations: Arc::new(RevocationList::default()),
             grants: Arc::new(GrantCache::default()),
+            sealer: Arc::new(PlainSealer),
+            origin: Origin::default(),
             policy: Policy {
                 password: PasswordPolicy { min_length: 15 },
                 conceal_existing: false,
@@ -57,6 +59,7 @@ impl World {
                 signing_algorithm: SigningAlgorithm::EdDsa,
                 public_keys_max_age: Duration::minutes(10),
                 key_rotation: Some(Duration::days(90)),
+                audit_retention: Some(Duration::days(365)),
             },
         };
         Self { ctx, clock, hasher }

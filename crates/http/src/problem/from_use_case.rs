@@ -4,6 +4,7 @@ use doorward_app::{
     Failure,
     access::AuthenticateError,
     account::{DeleteError, ProfileError, RegisterError},
+    audit::AuditError,
     grant::PermitError,
     password::ChangePasswordError,
     role::RoleError,
@@ -157,6 +158,12 @@ impl From<RoleError> for Problem {
             RoleError::NotFound => Self::new(Code::NotFound),
             RoleError::Failed(failure) => failure.into(),
         }
+    }
+}
+
+impl From<AuditError> for Problem {
+    fn from(AuditError::Failed(failure): AuditError) -> Self {
+        failure.into()
     }
 }
 

@@ -24,8 +24,8 @@ pub use effective::{Effective, report};
 pub use fault::Faults;
 pub use inputs::Inputs;
 pub use sections::{
-    Auth, Bootstrap, Cors, Database, DatabaseUrl, Log, LogFormat, Password, RateLimit, Server,
-    SignUp,
+    Audit, Auth, Bootstrap, Cors, Database, DatabaseUrl, Log, LogFormat, Password, RateLimit,
+    Server, SignUp,
 };
 pub use table::markdown_table;
 
@@ -59,6 +59,7 @@ pub struct Settings {
     pub auth: Auth,
     pub password: Password,
     pub sign_up: SignUp,
+    pub audit: Audit,
     pub log: Log,
     pub cors: Cors,
     pub bootstrap: Bootstrap,
@@ -117,6 +118,7 @@ fn settings(environment: Environment, reader: &mut Reader) -> Result<Settings, R
     let auth = sections::auth(environment, public_url, reader);
     let password = sections::password(reader);
     let sign_up = sections::sign_up(reader);
+    let audit = sections::audit(reader);
     let log = sections::log(reader);
     let cors = sections::cors(reader);
     let bootstrap = sections::bootstrap(environment, reader);
@@ -128,6 +130,7 @@ fn settings(environment: Environment, reader: &mut Reader) -> Result<Settings, R
         auth: auth?,
         password: password?,
         sign_up: sign_up?,
+        audit: audit?,
         log: log?,
         cors: cors?,
         bootstrap: bootstrap?,

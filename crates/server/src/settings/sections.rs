@@ -102,6 +102,13 @@ pub struct SignUp {
     pub conceal_existing: bool,
 }
 
+/// The audit trail.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    /// How long it is kept, if not for ever.
+    pub retention: Option<Duration>,
+}
+
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -403,6 +410,11 @@ pub(super) fn password(reader: &mut Reader) -> Result<Password, Refused> {
 pub(super) fn sign_up(reader: &mut Reader) -> Result<SignUp, Refused> {
     let conceal_existing = reader.switch("signup.conceal_existing")?;
     Ok(SignUp { conceal_existing })
+}
+
+pub(super) fn audit(reader: &mut Reader) -> Result<Audit, Refused> {
+    let days = reader.number::<u64>("audit.retention_days")?;
+    Ok(Audit { retention: (days > 0).then(|| Duration::from_hours(24 * days)) })
 }
 
 pub(super) fn log(reader: &mut Reader) -> Result<Log, Refused> {

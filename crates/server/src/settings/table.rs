@@ -134,6 +134,7 @@ pub const TABLE: &[Setting] = &[
     Setting::number("auth.hash_queue_timeout_seconds", 1, 60, "Time that they may wait"),
     Setting::number("password.min_length", 8, 64, "Least number of characters of a new password; NIST SP 800-63B-4 asks for 15"),
     Setting::switch("signup.conceal_existing", "Answer a sign-up with 202 whether or not there is an account with the address, instead of 201 and 409"),
+    Setting::number("audit.retention_days", 0, 36_500, "Days that the audit trail is kept; 0 is for ever"),
     Setting::choice("log.format", &["pretty", "json"], "For people or for machines"),
     Setting::text("log.filter", "Level, or levels by module, as `info,doorward_http=debug`"),
     Setting::list("cors.allowed_origins", "Browser origins that may call the API, exactly `scheme://host[:port]`"),
