@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use doorward_domain::{
-    DisplayName, Email, Password, PasswordHash, RoleName, User, UserId, UserStatus,
+    AuditAction, AuditEvent, AuditParty, DisplayName, Email, Password, PasswordHash, RoleName,
+    User, UserId, UserStatus,
     password::PasswordError,
     ports::{Constraint, StoreError, Verdict},
     session::RevocationCause,
 };
 
 use crate::{
-    Actor, Ctx, Failure, failure::failed_from_ports, revocation, session, user::is_last_admin,
+    Actor, Ctx, Failure, audit, failure::failed_from_ports, revocation, session,
+    user::is_last_admin,
 };
 
 /// Somebody wants an account.
@@ -36,7 +38,7 @@ pub enum RegisterError {
 /// # Errors
 /// [`RegisterError::Password`] before any hashing; [`RegisterError::EmailTaken`].
 pub async fn register(ctx: &Ctx, command: Register) -> Result<User, RegisterError> {
-    create(ctx, command, vec![RoleName::user()]).await
+    create(ctx, command, vec![RoleName::user()], None).await
 }
 
 /// How long after its write began a concealed sign-up is answered at the earliest. Far more than a commit
@@ -61,7 +63,7 @@ pub async fn register_concealed<P: Future<Output = ()>>(
 ) -> Result<(), RegisterError> {
     let newcomer = prepare(ctx, command).await?;
     let pause = pause(CONCEALED_WRITE);
-    let outcome = match insert(ctx, newcomer, vec![RoleName::user()]).await {
+    let outcome = match insert(ctx, newcomer, vec![RoleName::user()], None).await {
         Err(RegisterError::EmailTaken) => {
             tracing::info!("sign-up with the address of an account");
             Ok(())
@@ -72,14 +74,16 @@ pub async fn register_concealed<P: Future<Output = ()>>(
     outcome
 }
 
-/// Makes an account with the given roles. Not to be called with roles that a client chose.
+/// Makes an account with the given roles, for an administrator if `maker` says who made it. Not to be
+/// called with roles that a client chose.
 pub(crate) async fn create(
     ctx: &Ctx,
     command: Register,
     roles: Vec<RoleName>,
+    maker: Option<AuditParty>,
 ) -> Result<User, RegisterError> {
     let newcomer = prepare(ctx, command).await?;
-    insert(ctx, newcomer, roles).await
+    insert(ctx, newcomer, roles, maker).await
 }
 
 /// Somebody whose password was accepted and hashed.
@@ -101,16 +105,28 @@ async fn insert(
     ctx: &Ctx,
     newcomer: Newcomer,
     roles: Vec<RoleName>,
+    maker: Option<AuditParty>,
 ) -> Result<User, RegisterError> {
     let Newcomer { email, name, hash } = newcomer;
     let now = ctx.clock.now();
     let user = User::new(UserId::new(now, ctx.entropy.as_ref()), email, name, roles, now);
     let mut work = ctx.store.begin().await?;
     match work.user_insert(&user).await {
-        Err(StoreError::Conflict(Constraint::UserEmail)) => return Err(RegisterError::EmailTaken),
+        Err(StoreError::Conflict(Constraint::UserEmail)) => {
+            let refused = audit::event(ctx, AuditAction::SignUpRefused, now);
+            work.audit_append(&AuditEvent { actor: maker, ..refused }).await?;
+            work.commit().await?;
+            return Err(RegisterError::EmailTaken);
+        }
         other => other?,
     }
     work.credential_insert(user.id, &hash, now).await?;
+    let party = AuditParty::user(user.id);
+    let event = match maker {
+        Some(maker) => audit::event(ctx, AuditAction::AdminCreated, now).by(maker),
+        None => audit::event(ctx, AuditAction::UserRegistered, now).by(party.clone()),
+    };
+    work.audit_append(&event.on(party)).await?;
     work.commit().await?;
     tracing::info!(user_id = %user.id, "user registered");
     Ok(user)
@@ -144,12 +160,14 @@ pub async fn update_profile(
     name: Option<DisplayName>,
 ) -> Result<User, ProfileError> {
     let Some(name) = name else { return profile(ctx, actor).await };
+    let now = ctx.clock.now();
     let mut work = ctx.store.begin().await?;
     let user = work
-        .user_rename(actor.user_id(), &name, ctx.clock.now())
+        .user_rename(actor.user_id(), &name, now)
         .await?
         .filter(|user| user.status == UserStatus::Active)
         .ok_or(ProfileError::Gone)?;
+    work.audit_append(&audit::own(ctx, AuditAction::UserRenamed, actor, now)).await?;
     work.commit().await?;
     Ok(user)
 }
@@ -175,16 +193,21 @@ pub enum DeleteError {
 pub async fn delete(ctx: &Ctx, actor: &Actor, password: &Password) -> Result<(), DeleteError> {
     let user_id = actor.user_id();
     let (_, credential) = ctx.store.credential_by_user(user_id).await?.ok_or(DeleteError::Gone)?;
-    if ctx.hasher.verify(password, Some(&credential.hash)).await? == Verdict::Mismatch {
+    let verdict = ctx.hasher.verify(password, Some(&credential.hash)).await?;
+    let now = ctx.clock.now();
+    let refused = audit::own(ctx, AuditAction::PasswordRefused, actor, now).with("for", "deletion");
+    if verdict == Verdict::Mismatch {
+        audit::record(ctx, &refused).await?;
         return Err(DeleteError::WrongPassword);
     }
 
-    let now = ctx.clock.now();
     let until = session::tokens_until(ctx, now);
     let mut work = ctx.store.begin().await?;
     let user = work.user_lock(user_id).await?;
     let user = user.filter(|user| user.status == UserStatus::Active).ok_or(DeleteError::Gone)?;
     if !work.credential_is_current(user_id, credential.version).await? {
+        work.audit_append(&refused).await?;
+        work.commit().await?;
         return Err(DeleteError::WrongPassword);
     }
     if is_last_admin(&mut *work, &user).await? {
@@ -192,6 +215,7 @@ pub async fn delete(ctx: &Ctx, actor: &Actor, password: &Password) -> Result<(),
     }
     let ended = work.sessions_revoke(user_id, None, RevocationCause::Revoked, now, until).await?;
     work.user_delete(user_id).await?;
+    work.audit_append(&audit::own(ctx, AuditAction::UserDeleted, actor, now)).await?;
     work.commit().await?;
     revocation::apply(ctx, &ended, until);
     tracing::info!(%user_id, sessions = ended.len(), "user deleted");

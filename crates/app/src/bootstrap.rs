@@ -1,6 +1,6 @@
 //! The first administrator.
 
-use doorward_domain::{DisplayName, Email, Password, RoleName, User};
+use doorward_domain::{AuditParty, DisplayName, Email, Password, RoleName, User};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
@@ -18,12 +18,17 @@ pub struct FirstAdmin {
     pub password: SecretString,
 }
 
-/// Makes an administrator with a chosen address and password.
+/// Makes an administrator with a chosen address and password, at the console.
 ///
 /// # Errors
 /// As signing up.
 pub async fn create_admin(ctx: &Ctx, command: Register) -> Result<User, RegisterError> {
-    account::create(ctx, command, vec![RoleName::admin(), RoleName::user()]).await
+    create(ctx, command, AuditParty::console()).await
+}
+
+async fn create(ctx: &Ctx, command: Register, maker: AuditParty) -> Result<User, RegisterError> {
+    let roles = vec![RoleName::admin(), RoleName::user()];
+    account::create(ctx, command, roles, Some(maker)).await
 }
 
 /// Makes an administrator with a random password if there is no user at all. Of several instances
@@ -42,7 +47,7 @@ pub async fn first_admin(
     }
     let password = random_password(ctx);
     let command = Register { email, password: Password::parse(password.expose_secret())?, name };
-    match create_admin(ctx, command).await {
+    match create(ctx, command, AuditParty::system()).await {
         Ok(user) => Ok(Some(FirstAdmin { user, password })),
         Err(RegisterError::EmailTaken) => Ok(None),
         Err(error) => Err(error),

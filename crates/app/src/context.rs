@@ -1,15 +1,16 @@
 use std::sync::Arc;
 
 use doorward_domain::{
-    PasswordPolicy, SigningAlgorithm,
-    ports::{Clock, Entropy, PasswordHasher, Store, TokenSigner},
+    Origin, PasswordPolicy, SigningAlgorithm,
+    ports::{AuditSealer, Clock, EmailService, Entropy, PasswordHasher, Store, TokenSigner},
     refresh::RefreshPolicy,
 };
 use time::Duration;
 
 use crate::{grant::GrantCache, revocation::RevocationList};
 
-/// What every use case is given: the ports, the policy, and what this instance keeps in memory.
+/// What every use case is given: the ports, the policy, what this instance keeps in memory, and where
+/// it was asked from.
 #[derive(Clone)]
 pub struct Ctx {
     pub store: Arc<dyn Store>,
@@ -19,7 +20,19 @@ pub struct Ctx {
     pub signer: Arc<dyn TokenSigner>,
     pub revocations: Arc<RevocationList>,
     pub grants: Arc<GrantCache>,
+    pub sealer: Arc<dyn AuditSealer>,
+    pub mailer: Arc<dyn EmailService>,
     pub policy: Policy,
+    /// Where the request came from that is being answered: what the audit trail says of it.
+    pub origin: Origin,
+}
+
+impl Ctx {
+    /// The same, for a request from there.
+    #[must_use]
+    pub fn asked_from(&self, origin: Origin) -> Self {
+        Self { origin, ..self.clone() }
+    }
 }
 
 /// What an operator decides.
@@ -37,4 +50,6 @@ pub struct Policy {
     pub public_keys_max_age: Duration,
     /// How long a key signs before the next one is made; `None` is until somebody asks for it.
     pub key_rotation: Option<Duration>,
+    /// How long the audit trail is kept; `None` is for ever.
+    pub audit_retention: Option<Duration>,
 }

@@ -110,6 +110,7 @@ needed! {
     RolesWrite = ROLES_WRITE,
     JobsRead = JOBS_READ,
     JobsWrite = JOBS_WRITE,
+    AuditRead = AUDIT_READ,
     KeysRotate = KEYS_ROTATE,
 }
 

@@ -7,14 +7,14 @@
 use std::collections::{BTreeSet, HashSet};
 
 use doorward_domain::{
-    RoleName, UserId,
+    AuditAction, AuditEvent, AuditParty, RoleName, UserId,
     ports::{Constraint, ImportDigest, Imported, ImportedUser, StoreError},
 };
 
 use crate::{
-    Ctx, Failure,
+    Ctx, Failure, audit,
     failure::failed_from_ports,
-    grant::{Permitted, RolesWrite, UsersWrite},
+    grant::{Permitted, Principal, RolesWrite, UsersWrite},
 };
 
 /// How often roles that are deleted meanwhile are put up with before a batch fails.
@@ -44,6 +44,7 @@ pub enum Refusal {
 #[derive(Debug)]
 pub struct Import {
     digest: ImportDigest,
+    by: Principal,
     lines: u64,
     /// What a rehearsal would have added. It commits nothing, so the store cannot tell.
     rehearsed: Option<Rehearsed>,
@@ -68,11 +69,21 @@ impl Import {
     ) -> Result<Self, ImportError> {
         let mut work = ctx.store.begin().await?;
         let lines = work.import_lines(digest, ctx.clock.now()).await?;
+        let rehearsed = rehearse.then(Rehearsed::default);
+        let import = Self { digest, by: by.0.principal(), lines, rehearsed };
         if !rehearse {
+            work.audit_append(&import.event(ctx, AuditAction::ImportBegun)).await?;
             work.commit().await?;
-            tracing::info!(by = %by.0.principal(), lines, "import begun");
+            tracing::info!(by = %import.by, lines, "import begun");
         }
-        Ok(Self { digest, lines, rehearsed: rehearse.then(Rehearsed::default) })
+        Ok(import)
+    }
+
+    fn event(&self, ctx: &Ctx, action: AuditAction) -> AuditEvent {
+        audit::event(ctx, action, ctx.clock.now())
+            .by(self.by.party())
+            .on(AuditParty::import(&self.digest.0))
+            .with("lines", self.lines)
     }
 
     /// How many lines of the file need no dealing with any more.
@@ -164,6 +175,7 @@ impl Import {
         if self.rehearsed.is_none() {
             let mut work = ctx.store.begin().await?;
             work.import_finish(self.digest).await?;
+            work.audit_append(&self.event(ctx, AuditAction::ImportFinished)).await?;
             work.commit().await?;
             tracing::info!(lines = self.lines, "import finished");
         }

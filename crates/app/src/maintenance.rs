@@ -2,13 +2,13 @@
 
 use doorward_domain::ports::StoreError;
 
-use crate::{Ctx, signing_key};
+use crate::{Ctx, audit, signing_key};
 
 /// How much is forgotten at once, so that others get their turn in between.
 const BATCH: u32 = 1000;
 
-/// Forgets what is over: expired sessions, revocations whose access tokens have all expired, and signing
-/// keys that have retired.
+/// Forgets what is over: expired sessions, revocations whose access tokens have all expired, signing keys
+/// that have retired, and the part of the audit trail that was kept long enough.
 ///
 /// # Errors
 /// When the store fails; nothing is lost, the next round forgets it.
@@ -20,7 +20,8 @@ pub async fn prune(ctx: &Ctx) -> Result<(), StoreError> {
         let rows = work.sessions_prune(now, BATCH).await?;
         work.commit().await?;
         if rows == 0 {
-            return signing_key::forget_retired(ctx, now).await;
+            signing_key::forget_retired(ctx, now).await?;
+            return audit::prune(ctx, now).await;
         }
         tracing::debug!(rows, "expired sessions and revocations pruned");
     }

@@ -1,10 +1,11 @@
 //! Changing one's password.
 
 use doorward_domain::{
-    Password, UserStatus, password::PasswordError, ports::Verdict, session::RevocationCause,
+    AuditAction, Password, UserStatus, password::PasswordError, ports::Verdict,
+    session::RevocationCause,
 };
 
-use crate::{Actor, Ctx, Failure, failure::failed_from_ports, revocation, session};
+use crate::{Actor, Ctx, Failure, audit, failure::failed_from_ports, revocation, session};
 
 /// Somebody wants another password.
 #[derive(Debug, Clone)]
@@ -42,7 +43,11 @@ pub async fn change(
         ctx.store.credential_by_user(user_id).await?.ok_or(ChangePasswordError::Gone)?;
     ctx.policy.password.judge(&command.new, &[user.email.as_given(), user.name.as_str()])?;
     let verdict = ctx.hasher.verify(&command.current, Some(&credential.hash)).await?;
+    let refused = |now| {
+        audit::own(ctx, AuditAction::PasswordRefused, actor, now).with("for", "change of password")
+    };
     if verdict == Verdict::Mismatch {
+        audit::record(ctx, &refused(ctx.clock.now())).await?;
         return Err(ChangePasswordError::WrongPassword);
     }
     let hash = ctx.hasher.hash(&command.new).await?;
@@ -53,6 +58,8 @@ pub async fn change(
     let user = work.user_lock(user_id).await?;
     user.filter(|user| user.status == UserStatus::Active).ok_or(ChangePasswordError::Gone)?;
     if !work.credential_replace(user_id, credential.version, &hash, now).await? {
+        work.audit_append(&refused(now)).await?;
+        work.commit().await?;
         return Err(ChangePasswordError::WrongPassword);
     }
     let ended = work
@@ -64,6 +71,8 @@ pub async fn change(
             until,
         )
         .await?;
+    let changed = audit::own(ctx, AuditAction::PasswordChanged, actor, now);
+    work.audit_append(&changed.with("sessions_ended", ended.len())).await?;
     work.commit().await?;
     revocation::apply(ctx, &ended, until);
     tracing::info!(%user_id, sessions = ended.len(), "password changed, other sessions ended");

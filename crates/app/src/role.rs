@@ -1,9 +1,9 @@
 //! Roles and what they permit.
 
-use doorward_domain::{Page, PageRequest, Role, RoleName};
+use doorward_domain::{AuditAction, AuditParty, Page, PageRequest, Permission, Role, RoleName};
 
 use crate::{
-    Ctx, Failure,
+    Ctx, Failure, audit,
     failure::failed_from_ports,
     grant::{Permitted, RolesRead, RolesWrite},
 };
@@ -42,8 +42,14 @@ pub async fn put(ctx: &Ctx, by: &Permitted<RolesWrite>, role: &Role) -> Result<b
     if role.name.is_built_in() {
         return Err(RoleError::BuiltIn);
     }
+    let now = ctx.clock.now();
     let mut work = ctx.store.begin().await?;
-    let made = work.role_put(role, ctx.clock.now()).await?;
+    let made = work.role_put(role, now).await?;
+    let action = if made { AuditAction::RoleCreated } else { AuditAction::RoleChanged };
+    let permissions: Vec<&str> = role.permissions.iter().map(Permission::as_str).collect();
+    let event = audit::event(ctx, action, now).by(by.principal().party());
+    let event = event.on(AuditParty::role(&role.name)).with("permissions", permissions.join(" "));
+    work.audit_append(&event).await?;
     work.commit().await?;
     ctx.grants.forget_all();
     tracing::info!(role = %role.name, by = %by.principal(), made, "role written");
@@ -62,10 +68,13 @@ pub async fn delete(
     if name.is_built_in() {
         return Err(RoleError::BuiltIn);
     }
+    let now = ctx.clock.now();
     let mut work = ctx.store.begin().await?;
-    if !work.role_delete(name, ctx.clock.now()).await? {
+    if !work.role_delete(name, now).await? {
         return Err(RoleError::NotFound);
     }
+    let event = audit::event(ctx, AuditAction::RoleDeleted, now).by(by.principal().party());
+    work.audit_append(&event.on(AuditParty::role(name))).await?;
     work.commit().await?;
     ctx.grants.forget_all();
     tracing::info!(role = %name, by = %by.principal(), "role deleted");

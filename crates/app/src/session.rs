@@ -1,16 +1,16 @@
 //! Signing in, staying signed in, signing out.
 
 use doorward_domain::{
-    AccessClaims, Credential, Device, Email, Page, PageRequest, Password, Session, SessionId,
-    Timestamp, TokenId, User, UserStatus,
-    ports::{KeyError, Verdict},
+    AccessClaims, AuditAction, AuditEvent, AuditParty, Credential, Device, Email, Page,
+    PageRequest, Password, Session, SessionId, Timestamp, TokenId, User, UserId, UserStatus,
+    ports::{KeyError, StoreError, Verdict},
     refresh::{RefreshDecision, decide},
     session::{Generation, RevocationCause},
 };
 use secrecy::SecretString;
 use time::Duration;
 
-use crate::{Actor, Ctx, Failure, failure::failed_from_ports, revocation};
+use crate::{Actor, Ctx, Failure, audit, failure::failed_from_ports, revocation};
 
 /// Somebody wants to sign in.
 #[derive(Debug, Clone)]
@@ -49,11 +49,16 @@ pub enum LoginError {
 pub async fn login(ctx: &Ctx, command: Login) -> Result<Tokens, LoginError> {
     let found = ctx.store.credential_by_email(&command.email).await?;
     let hash = found.as_ref().map(|(_, credential)| &credential.hash);
+    let owner = found.as_ref().map(|(user, _)| user.id);
     let verdict = ctx.hasher.verify(&command.password, hash).await?;
     let (Some((user, credential)), Verdict::Match { outdated }) = (found, verdict) else {
+        // The same write whether or not there is such an account.
+        let reason = if owner.is_some() { "wrong password" } else { "unknown address" };
+        refused(ctx, owner, reason).await?;
         return Err(LoginError::InvalidCredentials);
     };
     if user.status == UserStatus::Disabled {
+        refused(ctx, owner, "account disabled").await?;
         return Err(LoginError::AccountDisabled);
     }
     let rehash = if outdated { Some(ctx.hasher.hash(&command.password).await?) } else { None };
@@ -65,9 +70,13 @@ pub async fn login(ctx: &Ctx, command: Login) -> Result<Tokens, LoginError> {
     let active = work.user_signed_in(user_id, now).await?;
     // A password that was changed meanwhile, or that went with its account, is no longer right.
     if !work.credential_is_current(user_id, version).await? {
+        drop(work);
+        refused(ctx, owner, "password changed meanwhile").await?;
         return Err(LoginError::InvalidCredentials);
     }
     if !active {
+        drop(work);
+        refused(ctx, owner, "account disabled").await?;
         return Err(LoginError::AccountDisabled);
     }
     if let Some(hash) = rehash {
@@ -75,9 +84,19 @@ pub async fn login(ctx: &Ctx, command: Login) -> Result<Tokens, LoginError> {
     }
     work.session_insert(&session).await?;
     let tokens = issue(ctx, &user, &session, now)?;
+    let party = AuditParty::user(user_id);
+    let created = audit::event(ctx, AuditAction::SessionCreated, now).by(party.clone()).on(party);
+    work.audit_append(&created.with_session(session.id)).await?;
     work.commit().await?;
     tracing::info!(%user_id, session_id = %session.id, "signed in");
     Ok(tokens)
+}
+
+/// Writes down a refused sign-in.
+async fn refused(ctx: &Ctx, owner: Option<UserId>, reason: &'static str) -> Result<(), StoreError> {
+    let failed = audit::event(ctx, AuditAction::LoginFailed, ctx.clock.now());
+    let subject = owner.map(AuditParty::user);
+    audit::record(ctx, &AuditEvent { subject, ..failed.with("reason", reason) }).await
 }
 
 fn open(ctx: &Ctx, user: &User, device: Device, now: Timestamp) -> Session {
@@ -146,6 +165,10 @@ async fn revoke_reused(ctx: &Ctx, session: &Session, now: Timestamp) -> Result<(
     let mut work = ctx.store.begin().await?;
     let revoked =
         work.session_revoke(id, user_id, RevocationCause::TokenReused, now, until).await?;
+    if revoked {
+        let reused = audit::event(ctx, AuditAction::RefreshTokenReused, now);
+        work.audit_append(&reused.on(AuditParty::user(user_id)).with_session(id)).await?;
+    }
     work.commit().await?;
     if revoked {
         revocation::apply(ctx, &[id], until);
@@ -226,6 +249,11 @@ async fn end(
     if !work.session_revoke(id, actor.user_id(), cause, now, until).await? {
         return Err(RevokeError::NotFound);
     }
+    let action = match cause {
+        RevocationCause::SignedOut => AuditAction::SessionEnded,
+        _ => AuditAction::SessionRevoked,
+    };
+    work.audit_append(&audit::own(ctx, action, actor, now).with_session(id)).await?;
     work.commit().await?;
     revocation::apply(ctx, &[id], until);
     tracing::info!(user_id = %actor.user_id(), session_id = %id, cause = cause.as_str(), "session ended");
@@ -249,6 +277,10 @@ pub async fn revoke_others(ctx: &Ctx, actor: &Actor) -> Result<(), RevokeError> 
             until,
         )
         .await?;
+    if !ended.is_empty() {
+        let revoked = audit::own(ctx, AuditAction::SessionRevoked, actor, now);
+        work.audit_append(&revoked.with("sessions", ended.len())).await?;
+    }
     work.commit().await?;
     revocation::apply(ctx, &ended, until);
     tracing::info!(user_id = %actor.user_id(), sessions = ended.len(), "other sessions ended");

@@ -4,12 +4,13 @@
 //! ([`doorward_domain::key_life`]).
 
 use doorward_domain::{
-    KeyPlan, KeyState, PublicKey, SealedSigningKey, SigningAlgorithm, Timestamp,
+    AuditAction, AuditParty, KeyPlan, KeyState, PublicKey, SealedSigningKey, SigningAlgorithm,
+    Timestamp,
     key_life::{lives, pending, publication_lead, retired},
     ports::{Constraint, KeyError, StoreError},
 };
 
-use crate::{Ctx, Failure, failure::failed_from_ports};
+use crate::{Ctx, Failure, audit, failure::failed_from_ports};
 
 #[derive(Debug, thiserror::Error)]
 pub enum SigningKeyError {
@@ -67,7 +68,7 @@ pub async fn ensure(ctx: &Ctx) -> Result<(), SigningKeyError> {
             _ => {}
         }
         // If another instance was faster, its key is there at the next look.
-        make_next(ctx, &ring, now).await?;
+        make_next(ctx, &ring, AuditParty::system(), now).await?;
     }
 }
 
@@ -98,15 +99,15 @@ async fn take_up(ctx: &Ctx, now: Timestamp) -> Result<Vec<SealedSigningKey>, Sig
     Ok(ring)
 }
 
-/// Begins a rotation: makes the next key, which is published from now on and signs when no copy of the
+/// Begins a rotation for somebody: makes the next key, which is published from now on and signs when no copy of the
 /// public keys without it is kept any more. If that was begun before, there is nothing to do.
 ///
 /// # Errors
 /// When the store fails or the keys cannot be used; then no key was made.
-pub async fn rotate(ctx: &Ctx) -> Result<Rotation, SigningKeyError> {
+pub async fn rotate(ctx: &Ctx, by: AuditParty) -> Result<Rotation, SigningKeyError> {
     let now = ctx.clock.now();
     let ring = take_up(ctx, now).await?;
-    let begun = pending(&ring, now).is_none() && make_next(ctx, &ring, now).await?;
+    let begun = pending(&ring, now).is_none() && make_next(ctx, &ring, by, now).await?;
     // The new key is taken into use here without waiting, whoever made it.
     let ring = take_up(ctx, now).await?;
     newest(&ring, now, !begun)
@@ -121,7 +122,7 @@ pub async fn rotate_when_due(ctx: &Ctx) -> Result<(), SigningKeyError> {
     let Some(most) = ctx.policy.key_rotation else { return Ok(()) };
     let keys = ctx.store.signing_keys().await?;
     if keys.last().is_some_and(|newest| newest.activates_at + most <= ctx.clock.now()) {
-        rotate(ctx).await?;
+        rotate(ctx, AuditParty::system()).await?;
     }
     Ok(())
 }
@@ -148,6 +149,9 @@ pub async fn rotate_now(ctx: &Ctx) -> Result<Rotation, SigningKeyError> {
             other => other?,
         }
         let removed = work.signing_keys_delete_before(key.generation).await?;
+        let replaced = audit::event(ctx, AuditAction::SigningKeysReplaced, now);
+        let replaced = replaced.by(AuditParty::console()).on(AuditParty::signing_key(&key.kid));
+        work.audit_append(&replaced).await?;
         work.commit().await?;
         tracing::warn!(kid = key.kid, removed, "all signing keys replaced at once");
         let ring = take_up(ctx, now).await?;
@@ -180,6 +184,8 @@ pub async fn rewrap(ctx: &Ctx) -> Result<usize, SigningKeyError> {
         // A key that was retired and forgotten meanwhile is not missed.
         count += usize::from(work.signing_key_reseal(&key.kid, &key.sealed_private_key).await?);
     }
+    let rewrapped = audit::event(ctx, AuditAction::SigningKeysRewrapped, ctx.clock.now());
+    work.audit_append(&rewrapped.by(AuditParty::console()).with("keys", count)).await?;
     work.commit().await?;
     tracing::info!(keys = count, "signing keys encrypted anew");
     Ok(count)
@@ -216,6 +222,7 @@ fn plan(ctx: &Ctx, ring: &[SealedSigningKey], now: Timestamp) -> KeyPlan {
 async fn make_next(
     ctx: &Ctx,
     ring: &[SealedSigningKey],
+    by: AuditParty,
     now: Timestamp,
 ) -> Result<bool, SigningKeyError> {
     let key = ctx.signer.key_generate(plan(ctx, ring, now))?;
@@ -224,6 +231,8 @@ async fn make_next(
         Err(StoreError::Conflict(Constraint::SigningKeyGeneration)) => return Ok(false),
         other => other?,
     }
+    let rotated = audit::event(ctx, AuditAction::SigningKeyRotated, now).by(by);
+    work.audit_append(&rotated.on(AuditParty::signing_key(&key.kid))).await?;
     work.commit().await?;
     tracing::info!(
         kid = key.kid,

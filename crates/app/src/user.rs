@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use doorward_domain::{
-    DisplayName, Page, PageRequest, PasswordHash, RoleName, Session, SessionId, User, UserFilter,
-    UserId, UserKey, UserStatus,
+    AuditAction, AuditEvent, AuditParty, DisplayName, Page, PageRequest, PasswordHash, RoleName,
+    Session, SessionId, Timestamp, User, UserFilter, UserId, UserKey, UserStatus,
     ports::{Constraint, StoreError, UnitOfWork},
     session::RevocationCause,
 };
 
 use crate::{
-    Ctx, Failure,
+    Ctx, Failure, audit,
     failure::failed_from_ports,
     grant::{self, PermitError, Permitted, RolesWrite, SessionsWrite, UsersRead, UsersWrite},
     revocation, session,
@@ -50,6 +50,20 @@ pub async fn list(
     page: &PageRequest<UserKey>,
 ) -> Result<Page<User, UserKey>, UserError> {
     Ok(ctx.store.users(filter, page).await?)
+}
+
+/// Writes down that somebody takes out all users. To be called before [`export`].
+///
+/// # Errors
+/// [`PermitError::Failed`] when the store fails: what cannot be written down does not happen.
+pub async fn begin_export(
+    ctx: &Ctx,
+    by: &Permitted<UsersRead>,
+    with_password_hashes: bool,
+) -> Result<(), PermitError> {
+    let exported = audit::event(ctx, AuditAction::UsersExported, ctx.clock.now());
+    let exported = exported.with("password_hashes", with_password_hashes);
+    Ok(audit::record(ctx, &exported.by(by.principal().party())).await?)
 }
 
 /// The next of all users, in the order of their ids; none when `after` was the last. Whoever is there
@@ -103,8 +117,10 @@ pub async fn update(
     let mut work = ctx.store.begin().await?;
     let mut user = work.user_lock(id).await?.ok_or(UserError::NotFound)?;
     let mut ended = Vec::new();
+    let mut done = Vec::new();
     if let Some(name) = command.name {
         user = work.user_rename(id, &name, now).await?.ok_or(UserError::NotFound)?;
+        done.push(AuditAction::UserRenamed);
     }
     if let Some(status) = command.status.filter(|status| *status != user.status) {
         if status == UserStatus::Disabled {
@@ -115,6 +131,13 @@ pub async fn update(
             ended = work.sessions_revoke(id, None, cause, now, until).await?;
         }
         user = work.user_set_status(id, status, now).await?.ok_or(UserError::NotFound)?;
+        done.push(match status {
+            UserStatus::Active => AuditAction::UserEnabled,
+            UserStatus::Disabled => AuditAction::UserDisabled,
+        });
+    }
+    for action in done {
+        work.audit_append(&event(ctx, action, by, id, now)).await?;
     }
     work.commit().await?;
     revocation::apply(ctx, &ended, until);
@@ -138,6 +161,7 @@ pub async fn delete(ctx: &Ctx, by: &Permitted<UsersWrite>, id: UserId) -> Result
     let cause = RevocationCause::ByOperator;
     let ended = work.sessions_revoke(id, None, cause, now, until).await?;
     work.user_delete(id).await?;
+    work.audit_append(&event(ctx, AuditAction::UserDeleted, by, id, now)).await?;
     work.commit().await?;
     revocation::apply(ctx, &ended, until);
     ctx.grants.forget(id);
@@ -157,14 +181,25 @@ pub async fn set_roles(
 ) -> Result<User, UserError> {
     let now = ctx.clock.now();
     let mut work = ctx.store.begin().await?;
-    let user = work.user_lock(id).await?.ok_or(UserError::NotFound)?;
-    if !roles.contains(&RoleName::admin()) && is_last_admin(&mut *work, &user).await? {
+    let before = work.user_lock(id).await?.ok_or(UserError::NotFound)?;
+    if !roles.contains(&RoleName::admin()) && is_last_admin(&mut *work, &before).await? {
         return Err(UserError::LastAdmin);
     }
     let user = match work.user_set_roles(id, roles, now).await {
         Err(StoreError::Conflict(Constraint::RoleUnknown)) => return Err(UserError::RoleUnknown),
         other => other?.ok_or(UserError::NotFound)?,
     };
+    for (action, these, those) in [
+        (AuditAction::RoleGranted, &user.roles, &before.roles),
+        (AuditAction::RoleRevoked, &before.roles, &user.roles),
+    ] {
+        let names: Vec<&str> =
+            these.iter().filter(|role| !those.contains(role)).map(RoleName::as_str).collect();
+        if !names.is_empty() {
+            let changed = event(ctx, action, by, id, now).with("roles", names.join(" "));
+            work.audit_append(&changed).await?;
+        }
+    }
     work.commit().await?;
     ctx.grants.forget(id);
     tracing::info!(user_id = %id, by = %by.principal(), roles = ?user.roles, "roles set");
@@ -200,10 +235,25 @@ pub async fn revoke_sessions(
     work.user_lock(id).await?.ok_or(UserError::NotFound)?;
     let cause = RevocationCause::ByOperator;
     let ended = work.sessions_revoke(id, None, cause, now, until).await?;
+    if !ended.is_empty() {
+        let revoked = event(ctx, AuditAction::SessionRevoked, by, id, now);
+        work.audit_append(&revoked.with("sessions", ended.len())).await?;
+    }
     work.commit().await?;
     revocation::apply(ctx, &ended, until);
     tracing::info!(user_id = %id, by = %by.principal(), sessions = ended.len(), "sessions ended");
     Ok(())
+}
+
+/// Something that an operator does to a user.
+fn event<P>(
+    ctx: &Ctx,
+    action: AuditAction,
+    by: &Permitted<P>,
+    id: UserId,
+    now: Timestamp,
+) -> AuditEvent {
+    audit::event(ctx, action, now).by(by.principal().party()).on(AuditParty::user(id))
 }
 
 /// Whether this user is the last administrator who can sign in. To be asked before they lose that, in

@@ -82,6 +82,7 @@ async fn what_does_not_depend_on_who_has_an_account_is_told_at_once() {
 /// A store whose commits fail, as on a full disk. Only a new address gets as far as that.
 fn full() -> MockStore {
     let mut work = MockUnitOfWork::new();
+    work.expect_audit_append().returning(|_| Ok(()));
     work.expect_user_insert().returning(|_| Ok(()));
     work.expect_credential_insert().returning(|_, _, _| Ok(()));
     work.expect_commit().return_once(|| Err(StoreError::Unavailable("disk full".into())));

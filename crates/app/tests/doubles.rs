@@ -96,7 +96,8 @@ async fn counting_entropy() {
         let first = world.registered("ada@example.com").await;
         let second = world.registered("grace@example.com").await;
         assert_eq!(first.id.to_string(), "019b76da-a800-7000-8000-000000000001");
-        assert_eq!(second.id.to_string(), "019b76da-a800-7000-8000-000000000002");
+        // Each sign-up makes an id for the audit trail as well.
+        assert_eq!(second.id.to_string(), "019b76da-a800-7000-8000-000000000003");
         world.assert_consistent().await;
     }
 }
@@ -142,7 +143,7 @@ async fn plain_signer() {
     assert_eq!(
         tokens.access_token.expose_secret(),
         format!(
-            "access:{}:{session}:019b76da-a800-7000-8000-000000000003:1767225600:1767226500:1767225600:pwd:user",
+            "access:{}:{session}:019b76da-a800-7000-8000-000000000004:1767225600:1767226500:1767225600:pwd:user",
             user.id
         )
     );
@@ -216,7 +217,8 @@ async fn mock_entropy() {
     entropy
         .expect_fill()
         .withf(|bytes| bytes.len() == 8)
-        .times(1)
+        // The user's id and that of the audit event.
+        .times(2)
         .returning(|bytes| bytes.fill(0xff));
     world.ctx.entropy = Arc::new(entropy);
 
@@ -303,6 +305,7 @@ async fn mock_store() {
 #[tokio::test]
 async fn mock_unit_of_work() {
     let mut work = MockUnitOfWork::new();
+    work.expect_audit_append().returning(|_| Ok(()));
     work.expect_user_insert().times(1).returning(|_| Ok(()));
     work.expect_credential_insert()
         .times(1)
@@ -323,6 +326,7 @@ async fn mock_unit_of_work() {
 #[tokio::test]
 async fn mock_unit_of_work_that_cannot_commit() {
     let mut work = MockUnitOfWork::new();
+    work.expect_audit_append().returning(|_| Ok(()));
     work.expect_user_signed_in().returning(|_, _| Ok(true));
     work.expect_credential_is_current().returning(|_, _| Ok(true));
     work.expect_session_insert().returning(|_| Ok(()));
@@ -347,6 +351,7 @@ async fn mocks_in_sequence() {
     let id = user.id;
     let (mut store, mut hasher) = (MockStore::new(), MockPasswordHasher::new());
     let mut work = MockUnitOfWork::new();
+    work.expect_audit_append().returning(|_| Ok(()));
     // Two sequences, because the unit of work moves into the last call of the outer one.
     let (mut outside, mut inside) = (Sequence::new(), Sequence::new());
     store

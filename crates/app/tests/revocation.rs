@@ -134,6 +134,7 @@ async fn an_instance_that_starts_learns_what_was_revoked_before() {
 #[tokio::test]
 async fn pruning_that_fails_tells_and_commits_nothing() {
     let mut work = MockUnitOfWork::new();
+    work.expect_audit_append().returning(|_| Ok(()));
     work.expect_sessions_prune().times(1).returning(|_, _| Err(StoreError::Busy("locked".into())));
     work.expect_commit().never();
     let mut store = MockStore::new();

@@ -11,7 +11,7 @@ use doorward_app::{
     signing_key::{self, Rotation, SigningKeyError},
 };
 use doorward_domain::{
-    KeyState, SealedSigningKey, SigningAlgorithm,
+    AuditParty, KeyState, SealedSigningKey, SigningAlgorithm,
     key_life::SETTLING,
     ports::{Constraint, KeyError, Store, StoreError},
 };
@@ -89,6 +89,7 @@ async fn a_store_that_cannot_be_read_fails_the_start_and_the_reload() {
 async fn a_key_that_cannot_be_written_is_not_published() {
     for commit_fails in [false, true] {
         let mut work = MockUnitOfWork::new();
+        work.expect_audit_append().returning(|_| Ok(()));
         if commit_fails {
             work.expect_signing_key_insert().times(1).returning(|_| Ok(()));
             work.expect_commit().times(1).return_once(|| Err(unavailable()));
@@ -116,6 +117,7 @@ async fn a_key_that_cannot_be_written_is_not_published() {
 #[tokio::test]
 async fn another_conflict_than_that_of_the_generation_is_a_failure() {
     let mut work = MockUnitOfWork::new();
+    work.expect_audit_append().returning(|_| Ok(()));
     work.expect_signing_key_insert()
         .returning(|_| Err(StoreError::Conflict(Constraint::UserEmail)));
     let mut store = MockStore::new();
@@ -154,6 +156,7 @@ async fn keys_of_another_secret_stop_the_start_before_a_key_is_made() {
 async fn an_instance_whose_key_was_made_by_a_faster_one_takes_that_one() {
     let mut sequence = Sequence::new();
     let mut work = MockUnitOfWork::new();
+    work.expect_audit_append().returning(|_| Ok(()));
     work.expect_commit().never();
     let mut store = MockStore::new();
     store.expect_signing_keys().times(1).in_sequence(&mut sequence).returning(|| Ok(Vec::new()));
@@ -269,7 +272,7 @@ async fn a_rotation_publishes_a_key_that_signs_later_and_is_begun_once() {
     let world = World::default();
     signing_key::ensure(&world.ctx).await.unwrap();
     world.clock.advance(Duration::days(1));
-    let begun = signing_key::rotate(&world.ctx).await.unwrap();
+    let begun = signing_key::rotate(&world.ctx, AuditParty::system()).await.unwrap();
     assert!(!begun.under_way);
     assert_eq!((begun.key.generation, begun.key.state), (2, KeyState::Published));
     assert_eq!(begun.key.activates_at, begun.key.created_at + PUBLICATION_LEAD);
@@ -279,7 +282,7 @@ async fn a_rotation_publishes_a_key_that_signs_later_and_is_begun_once() {
     world.clock.advance(PUBLICATION_LEAD - Duration::SECOND);
     let there = another_instance(&world, SigningAlgorithm::EdDsa);
     for ctx in [&world.ctx, &there] {
-        let again = signing_key::rotate(ctx).await.unwrap();
+        let again = signing_key::rotate(ctx, AuditParty::system()).await.unwrap();
         assert_eq!(again, Rotation { under_way: true, ..begun.clone() });
         assert_eq!(published(ctx), ["key-1", "key-2"]);
     }
@@ -287,7 +290,7 @@ async fn a_rotation_publishes_a_key_that_signs_later_and_is_begun_once() {
 
     world.clock.advance(Duration::SECOND);
     assert_eq!(states(&there).await, [(1, KeyState::Retiring), (2, KeyState::Active)]);
-    let next = signing_key::rotate(&there).await.unwrap();
+    let next = signing_key::rotate(&there, AuditParty::system()).await.unwrap();
     assert_eq!((next.key.generation, next.under_way), (3, false));
 
     world.clock.advance(Duration::minutes(15) + SETTLING - Duration::SECOND);
@@ -301,7 +304,7 @@ async fn a_rotation_publishes_a_key_that_signs_later_and_is_begun_once() {
 #[tokio::test]
 async fn the_first_rotation_of_an_empty_installation_makes_its_first_key() {
     let world = World::default();
-    let rotation = signing_key::rotate(&world.ctx).await.unwrap();
+    let rotation = signing_key::rotate(&world.ctx, AuditParty::system()).await.unwrap();
     assert_eq!((rotation.key.state, rotation.under_way), (KeyState::Active, false));
 }
 
@@ -311,8 +314,8 @@ async fn of_rotations_at_once_one_makes_the_key_and_the_others_say_that_it_is_un
     signing_key::ensure(&world.ctx).await.unwrap();
     let there = another_instance(&world, SigningAlgorithm::EdDsa);
     let turn = world.ctx.store.begin().await.unwrap();
-    let mut first = pin!(signing_key::rotate(&world.ctx));
-    let mut second = pin!(signing_key::rotate(&there));
+    let mut first = pin!(signing_key::rotate(&world.ctx, AuditParty::system()));
+    let mut second = pin!(signing_key::rotate(&there, AuditParty::system()));
     runs_until_its_turn_to_write(first.as_mut());
     runs_until_its_turn_to_write(second.as_mut());
     drop(turn);
@@ -326,13 +329,14 @@ async fn of_rotations_at_once_one_makes_the_key_and_the_others_say_that_it_is_un
 #[tokio::test]
 async fn a_rotation_that_cannot_be_written_leaves_no_key() {
     let mut work = MockUnitOfWork::new();
+    work.expect_audit_append().returning(|_| Ok(()));
     work.expect_signing_key_insert().times(1).returning(|_| Ok(()));
     work.expect_commit().times(1).return_once(|| Err(unavailable()));
     let mut store = MockStore::new();
     store.expect_signing_keys().returning(|| Ok(vec![key(1)]));
     store.expect_begin().times(1).return_once(move || Ok(Box::new(work)));
     let world = World::over(Arc::new(store));
-    assert!(signing_key::rotate(&world.ctx).await.is_err());
+    assert!(signing_key::rotate(&world.ctx, AuditParty::system()).await.is_err());
     assert_eq!(published(&world.ctx), ["key-1"]);
 }
 
@@ -369,7 +373,7 @@ async fn a_key_that_has_signed_for_long_enough_is_followed_by_the_next() {
 async fn in_an_emergency_one_new_key_replaces_all() {
     let world = World::default();
     signing_key::ensure(&world.ctx).await.unwrap();
-    signing_key::rotate(&world.ctx).await.unwrap();
+    signing_key::rotate(&world.ctx, AuditParty::system()).await.unwrap();
     let there = another_instance(&world, SigningAlgorithm::EdDsa);
     signing_key::ensure(&there).await.unwrap();
     let rotation = signing_key::rotate_now(&world.ctx).await.unwrap();
@@ -386,7 +390,7 @@ async fn a_rotation_at_the_same_time_does_not_survive_an_emergency() {
     signing_key::ensure(&world.ctx).await.unwrap();
     let there = another_instance(&world, SigningAlgorithm::EdDsa);
     let turn = world.ctx.store.begin().await.unwrap();
-    let mut planned = pin!(signing_key::rotate(&there));
+    let mut planned = pin!(signing_key::rotate(&there, AuditParty::system()));
     let mut emergency = pin!(signing_key::rotate_now(&world.ctx));
     runs_until_its_turn_to_write(planned.as_mut());
     runs_until_its_turn_to_write(emergency.as_mut());
@@ -407,9 +411,9 @@ async fn a_key_outlives_the_tokens_of_every_instance_whatever_becomes_of_the_set
     let world = World::default();
     signing_key::ensure(&world.ctx).await.unwrap();
     world.clock.advance(Duration::days(1));
-    signing_key::rotate(&world.ctx).await.unwrap();
+    signing_key::rotate(&world.ctx, AuditParty::system()).await.unwrap();
     world.clock.advance(PUBLICATION_LEAD);
-    signing_key::rotate(&world.ctx).await.unwrap();
+    signing_key::rotate(&world.ctx, AuditParty::system()).await.unwrap();
     assert_eq!(token_lives(&world.ctx).await, [900; 3]);
 
     // Key 1 signs no more; the others may sign the longer tokens of the instance that comes.
@@ -421,13 +425,14 @@ async fn a_key_outlives_the_tokens_of_every_instance_whatever_becomes_of_the_set
     shorter.policy.access_ttl = Duration::minutes(1);
     signing_key::reload(&shorter).await.unwrap();
     world.clock.advance(PUBLICATION_LEAD);
-    signing_key::rotate(&shorter).await.unwrap();
+    signing_key::rotate(&shorter, AuditParty::system()).await.unwrap();
     assert_eq!(token_lives(&world.ctx).await, [900, 7200, 7200, 60]);
 }
 
 #[tokio::test]
 async fn a_key_is_not_used_while_it_cannot_be_written_down_how_long_it_is_needed() {
     let mut work = MockUnitOfWork::new();
+    work.expect_audit_append().returning(|_| Ok(()));
     work.expect_signing_keys_raise_token_life().times(1).returning(|_, _| Err(unavailable()));
     let mut store = MockStore::new();
     store.expect_signing_keys().returning(|| Ok(vec![key(1)]));
@@ -442,7 +447,7 @@ async fn a_key_is_not_used_while_it_cannot_be_written_down_how_long_it_is_needed
 async fn pruning_removes_retired_keys_and_no_others() {
     let world = World::default();
     signing_key::ensure(&world.ctx).await.unwrap();
-    signing_key::rotate(&world.ctx).await.unwrap();
+    signing_key::rotate(&world.ctx, AuditParty::system()).await.unwrap();
     world.clock.advance(PUBLICATION_LEAD + Duration::minutes(15) + SETTLING - Duration::SECOND);
     maintenance::prune(&world.ctx).await.unwrap();
     assert_eq!(stored(world.ctx.store.as_ref()).await.len(), 2);
@@ -450,7 +455,7 @@ async fn pruning_removes_retired_keys_and_no_others() {
     maintenance::prune(&world.ctx).await.unwrap();
     maintenance::prune(&world.ctx).await.unwrap();
     assert_eq!(stored(world.ctx.store.as_ref()).await, [(2, SigningAlgorithm::EdDsa)]);
-    let next = signing_key::rotate(&world.ctx).await.unwrap();
+    let next = signing_key::rotate(&world.ctx, AuditParty::system()).await.unwrap();
     assert_eq!(next.key.generation, 3);
 }
 
@@ -458,7 +463,7 @@ async fn pruning_removes_retired_keys_and_no_others() {
 async fn all_keys_are_encrypted_anew_or_none() {
     let world = World::default();
     signing_key::ensure(&world.ctx).await.unwrap();
-    signing_key::rotate(&world.ctx).await.unwrap();
+    signing_key::rotate(&world.ctx, AuditParty::system()).await.unwrap();
     let before = world.ctx.store.signing_keys().await.unwrap();
 
     let mut signer = MockTokenSigner::new();

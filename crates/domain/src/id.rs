@@ -63,6 +63,10 @@ id! {
     SessionId
 }
 id! {
+    /// Names one event of the audit trail.
+    AuditEventId
+}
+id! {
     /// Names one access token; it is its `jti`.
     TokenId
 }

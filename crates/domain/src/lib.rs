@@ -8,6 +8,7 @@
 //! argument.
 
 pub mod access;
+pub mod audit;
 mod case_folding;
 pub mod credential;
 pub mod display_name;
@@ -29,11 +30,12 @@ pub mod user;
 pub mod user_list;
 
 pub use access::AccessClaims;
+pub use audit::{AuditAction, AuditEvent, AuditFilter, AuditParty, Origin};
 pub use credential::{Credential, PasswordHash};
 pub use display_name::DisplayName;
 pub use email::Email;
 pub use foreign_hash::ForeignHashError;
-pub use id::{JobId, SessionId, TokenId, UserId};
+pub use id::{AuditEventId, JobId, SessionId, TokenId, UserId};
 pub use job::{
     ClaimedJob, Job, JobError, JobFilter, JobKey, JobKind, JobLease, JobPayload, JobState, NewJob,
     RetryPolicy,

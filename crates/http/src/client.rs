@@ -3,16 +3,18 @@
 use std::{
     convert::Infallible,
     net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::Arc,
 };
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
     http::{Extensions, HeaderMap, header, request::Parts},
 };
-use doorward_domain::Device;
+use doorward_app::Ctx;
+use doorward_domain::{Device, Origin};
 use ipnet::IpNet;
 
-use crate::HttpState;
+use crate::{HttpState, request_id::RequestId};
 
 /// Longest `User-Agent` that is kept, in octets.
 const USER_AGENT_MAX_OCTETS: usize = 512;
@@ -61,6 +63,19 @@ impl FromRequestParts<HttpState> for FromDevice {
             Some(text[..text.floor_char_boundary(USER_AGENT_MAX_OCTETS)].to_owned())
         });
         Ok(Self(Device { ip: ip.map(|ip| ip.to_string()), user_agent }))
+    }
+}
+
+/// Extracts the context of use cases, which knows where this request came from: for those that write.
+pub(crate) struct Asked(pub Arc<Ctx>);
+
+impl FromRequestParts<HttpState> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, http: &HttpState) -> Result<Self, Infallible> {
+        let FromDevice(device) = FromDevice::from_request_parts(parts, http).await?;
+        let request_id = parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned());
+        Ok(Self(Arc::new(http.ctx.asked_from(Origin { device, request_id }))))
     }
 }
 

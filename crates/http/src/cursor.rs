@@ -2,7 +2,7 @@
 //! so it is encoded and not signed.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use doorward_domain::{JobId, RoleName, SessionId, UserId, UserKey};
+use doorward_domain::{AuditEventId, JobId, RoleName, SessionId, UserId, UserKey};
 use uuid::Uuid;
 
 /// A key of a list that can stand in a cursor.
@@ -22,6 +22,16 @@ impl Key for SessionId {
 }
 
 impl Key for JobId {
+    fn octets(&self) -> Vec<u8> {
+        self.as_uuid().as_bytes().to_vec()
+    }
+
+    fn from_octets(octets: &[u8]) -> Option<Self> {
+        Uuid::from_slice(octets).ok().map(Self::from_uuid)
+    }
+}
+
+impl Key for AuditEventId {
     fn octets(&self) -> Vec<u8> {
         self.as_uuid().as_bytes().to_vec()
     }

@@ -11,6 +11,8 @@ pub(crate) enum KeyUse {
     RefreshToken,
     /// Encrypting signing keys.
     Sealing,
+    /// Signing the seals of the audit trail.
+    AuditTrail,
 }
 
 /// Derives a 256-bit key by HKDF-SHA256 (RFC 5869). The labels are part of what installations have
@@ -25,6 +27,7 @@ pub(crate) fn derive_key(
     let label: &[u8] = match key_use {
         KeyUse::RefreshToken => b"doorward refresh token mac v1",
         KeyUse::Sealing => b"doorward signing key sealing v1",
+        KeyUse::AuditTrail => b"doorward audit trail mac v1",
     };
     let mut key = Zeroizing::new([0; 32]);
     Salt::new(HKDF_SHA256, b"doorward")
@@ -55,6 +58,10 @@ mod tests {
             "CwbtakmfxCcMXgQfRkeHYSJryn/ogrOqwBHw68R0sN0="
         );
         assert_eq!(derive(secret, KeyUse::Sealing), "muK3PcCq9eUpr3lGr4ZVaTqNSLheJTqGYdztlqJS5ZM=");
+        assert_eq!(
+            derive(secret, KeyUse::AuditTrail),
+            "IVAP5toL91UIQGPlBYuEgla/N9bLl77zR+095XDFVks="
+        );
     }
 
     #[test]
@@ -62,6 +69,7 @@ mod tests {
         let keys = [
             derive("one", KeyUse::RefreshToken),
             derive("one", KeyUse::Sealing),
+            derive("one", KeyUse::AuditTrail),
             derive("two", KeyUse::RefreshToken),
             derive("two", KeyUse::Sealing),
         ];

@@ -9,6 +9,7 @@
 //!   checks them against the hashes of other systems too.
 //! - [`TokenService`] makes and checks access tokens (JWTs by RFC 9068) and refresh tokens, and keeps
 //!   the signing keys encrypted.
+//! - [`HmacAuditSealer`] digests and signs the audit trail.
 //!
 //! **Invariant:** everything secret that is kept at rest or signed goes back to one secret of the
 //! installation, `auth.secret`, from which a key is derived for each use (RFC 5869). No derived key
@@ -18,6 +19,7 @@ mod access_token;
 mod ambient;
 mod argon2_hash;
 mod argon2_hasher;
+mod audit_sealer;
 mod content_digest;
 mod foreign_hash;
 mod hashing_pool;
@@ -34,5 +36,6 @@ pub use ambient::{SystemClock, SystemEntropy};
 /// 19456 KiB, 2 passes, 1 lane.
 pub use argon2::Params as HashParameters;
 pub use argon2_hasher::{Argon2Hasher, HasherSettings};
+pub use audit_sealer::HmacAuditSealer;
 pub use content_digest::content_digest;
 pub use token_service::{TokenService, TokenSettings};

@@ -8,6 +8,7 @@
 //! constructors; what they refuse is reported as [`Corrupt`](doorward_domain::ports::StoreError).
 
 mod announcement;
+mod audit;
 mod change;
 mod consistency;
 mod credential;

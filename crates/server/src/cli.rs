@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use doorward_domain::{RoleName, UserStatus};
 
 use crate::{
-    commands, import, keys, output, serve,
+    audit, commands, import, keys, output, serve,
     settings::{self, Inputs, Loaded, Settings},
     users::{self, Search, Who},
 };
@@ -64,6 +64,9 @@ enum Command {
     /// Look at and replace the keys that sign access tokens, also beside a running server.
     #[command(subcommand)]
     Keys(Keys),
+    /// Prove that nobody has tampered with the audit trail.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Ask a running server on this machine whether it is ready; for containers. The exit status is 0
     /// if it is.
     HealthCheck,
@@ -196,6 +199,20 @@ enum Keys {
 }
 
 #[derive(Subcommand)]
+enum Audit {
+    /// Check every sealed event, oldest first, also beside a running server, and name the first that was
+    /// changed, removed or put in; the exit status is then 1.
+    ///
+    /// Events of the last second or so have no seal yet: they are counted and not checked. Note the number
+    /// and the hash of the last seal elsewhere to notice, later, when the end of the trail was cut off.
+    Verify {
+        /// Print JSON, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Subcommand)]
 enum Config {
     /// Print every setting and where it came from, secrets masked; or everything that is wrong, with
     /// exit status 1.
@@ -241,6 +258,7 @@ fn run(sources: &Sources, command: Command) -> anyhow::Result<()> {
             keys::rotate(&load(sources)?.settings, now, json)
         }
         Command::Keys(Keys::Rewrap) => keys::rewrap(&load(sources)?.settings),
+        Command::Audit(Audit::Verify { json }) => audit::verify(&load(sources)?.settings, json),
         Command::HealthCheck => commands::health_check(&load(sources)?.settings),
         Command::Openapi => commands::openapi(),
         Command::Config(Config::Check { json }) => commands::show(&load(sources)?.effective, json),

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use doorward_app::signing_key::{self, ListedKey};
+use doorward_domain::AuditParty;
 use doorward_infra_sqlite::Workload;
 use serde_json::{Value, json};
 
@@ -29,8 +30,11 @@ pub(crate) fn list(settings: &Settings, json: bool) -> Result<()> {
 /// Begins a rotation, or replaces all keys `now`.
 pub(crate) fn rotate(settings: &Settings, now: bool, json: bool) -> Result<()> {
     let rotation = on_database(settings, Workload::Serving, async |ctx| {
-        let rotation =
-            if now { signing_key::rotate_now(&ctx).await } else { signing_key::rotate(&ctx).await };
+        let rotation = if now {
+            signing_key::rotate_now(&ctx).await
+        } else {
+            signing_key::rotate(&ctx, AuditParty::console()).await
+        };
         Ok(rotation?)
     })?;
     let key = &rotation.key;

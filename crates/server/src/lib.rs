@@ -4,6 +4,7 @@
 //! their own takes [`doorward_http`], the adapters they want, and [`upkeep`] as a model for the work
 //! in the background.
 
+mod audit;
 mod banner;
 pub mod cli;
 mod commands;

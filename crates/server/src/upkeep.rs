@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use doorward_app::{Ctx, change, maintenance, signing_key};
+use doorward_app::{Ctx, audit, change, maintenance, signing_key};
 use doorward_domain::ports::FeedCursor;
 use doorward_http::HttpState;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -15,12 +15,14 @@ const POLL_PERIOD: Duration = Duration::from_millis(500);
 const POLL_PATIENCE: Duration = Duration::from_secs(5);
 /// New keys are known well before they sign, but a key that was removed in an emergency signs until then.
 const KEY_PERIOD: Duration = Duration::from_secs(1);
+/// The tail of the audit trail on which there is no seal yet is about as long as this.
+const SEAL_PERIOD: Duration = Duration::from_secs(1);
 const ROTATION_PERIOD: Duration = Duration::from_mins(1);
 const PRUNE_PERIOD: Duration = Duration::from_mins(10);
 const CLIENT_PERIOD: Duration = Duration::from_mins(1);
 
 /// Follows what other instances change from `cursor` on, takes up new signing keys, makes the next one when it is
-/// due, and prunes, until `stop`.
+/// due, seals the audit trail, and prunes, until `stop`.
 pub fn start(
     ctx: &Arc<Ctx>,
     http: HttpState,
@@ -30,6 +32,7 @@ pub fn start(
 ) {
     tasks.spawn(until(stop.clone(), follow_changes(Arc::clone(ctx), cursor)));
     tasks.spawn(until(stop.clone(), follow_keys(Arc::clone(ctx))));
+    tasks.spawn(until(stop.clone(), seal_audit_trail(Arc::clone(ctx))));
     let rotated = Arc::clone(ctx);
     tasks.spawn(until(
         stop.clone(),
@@ -85,6 +88,26 @@ async fn follow_keys(ctx: Arc<Ctx>) {
                 tracing::warn!(error, "cannot read the signing keys; the present ones stay in use");
             }
             None if failing => tracing::info!("the signing keys are known again"),
+            _ => {}
+        }
+        failing = failed;
+    }
+}
+
+/// A seal that is broken off half-way is rolled back, and the next round begins anew.
+async fn seal_audit_trail(ctx: Arc<Ctx>) {
+    let mut failing = false;
+    let mut ticks = interval(SEAL_PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let failure = audit::seal(&ctx).await.err();
+        let failed = failure.is_some();
+        match failure {
+            Some(error) if !failing => {
+                tracing::warn!(error = chain(&error), "cannot seal the audit trail; trying again");
+            }
+            None if failing => tracing::info!("the audit trail is sealed again"),
             _ => {}
         }
         failing = failed;

@@ -212,6 +212,7 @@ pub(crate) fn export(settings: &Settings, password_hashes: bool) -> Result<()> {
     let count = on_database(settings, Workload::Serving, async |ctx| {
         let mut output = BufWriter::new(io::stdout().lock());
         let (mut after, mut count) = (None, 0_u64);
+        user::begin_export(&ctx, &console(), password_hashes).await?;
         loop {
             let users = user::export(&ctx, &console(), after).await?;
             let Some(last) = users.last() else { break };

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use doorward_app::{Ctx, Policy, grant::GrantCache, revocation::RevocationList};
 use doorward_domain::{
-    PasswordPolicy,
+    Origin, PasswordPolicy,
     ports::{Entropy, Store},
     refresh::RefreshPolicy,
 };
 use doorward_infra_crypto::{
-    Argon2Hasher, HashParameters, HasherSettings, SystemClock, SystemEntropy, TokenService,
-    TokenSettings,
+    Argon2Hasher, HashParameters, HasherSettings, HmacAuditSealer, SystemClock, SystemEntropy,
+    TokenService, TokenSettings,
 };
+use doorward_infra_mail::UnconfiguredMailer;
 use doorward_infra_postgres::{PostgresSettings, PostgresStore};
 use doorward_infra_sqlite::{SqlitePath, SqliteSettings, SqliteStore, Workload};
 use secrecy::SecretString;
@@ -132,8 +133,10 @@ pub fn context(settings: &Settings, database: &Database) -> Result<Ctx> {
         Arc::clone(&entropy),
     )?;
     let policy = policy(settings)?;
+    let secret = secret::of(settings, entropy.as_ref())?;
+    let sealer = HmacAuditSealer::new(&secret, &settings.auth.previous_secrets)?;
     let signer = TokenService::new(TokenSettings {
-        secret: secret::of(settings, entropy.as_ref())?,
+        secret,
         previous_secrets: settings.auth.previous_secrets.clone(),
         issuer: settings.auth.issuer.clone(),
         audience: settings.auth.audience.clone(),
@@ -146,7 +149,10 @@ pub fn context(settings: &Settings, database: &Database) -> Result<Ctx> {
         signer: Arc::new(signer),
         revocations: Arc::new(RevocationList::default()),
         grants: Arc::new(GrantCache::default()),
+        sealer: Arc::new(sealer),
+        mailer: Arc::new(UnconfiguredMailer),
         policy,
+        origin: Origin::default(),
     })
 }
 
@@ -164,5 +170,6 @@ fn policy(settings: &Settings) -> Result<Policy> {
         signing_algorithm: auth.signing_algorithm,
         public_keys_max_age: auth.public_keys_max_age.try_into()?,
         key_rotation: auth.key_rotation.map(TryInto::try_into).transpose()?,
+        audit_retention: settings.audit.retention.map(TryInto::try_into).transpose()?,
     })
 }

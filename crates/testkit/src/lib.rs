@@ -1,7 +1,7 @@
 //! Doubles of every port, and the contract that every store keeps.
 //!
 //! - Fakes, for most tests: [`FixedClock`], [`CountingEntropy`], [`PlainHasher`], [`PlainSigner`],
-//!   [`MemoryStore`]. They are deterministic: the same test makes the same ids, times and tokens.
+//!   [`PlainSealer`], [`FakeMailer`], [`MemoryStore`]. They are deterministic: the same test makes the same ids, times and tokens.
 //! - [`World`]: a whole application context made of them.
 //! - `mock` (feature `mockall`): doubles that assert which calls are made.
 //! - [`fixture`]: rows, and futures that are given up half-way, for the adapters' own tests.
@@ -11,14 +11,18 @@ mod ambient;
 pub mod contract;
 pub mod fixture;
 mod hasher;
+mod mailer;
 mod memory;
 #[cfg(feature = "mockall")]
 pub mod mock;
+mod sealer;
 mod signer;
 mod world;
 
 pub use ambient::{CountingEntropy, FixedClock};
 pub use hasher::PlainHasher;
+pub use mailer::FakeMailer;
 pub use memory::MemoryStore;
+pub use sealer::PlainSealer;
 pub use signer::PlainSigner;
 pub use world::{PASSWORD, World};

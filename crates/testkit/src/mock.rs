@@ -5,16 +5,18 @@
 
 use async_trait::async_trait;
 use doorward_domain::{
-    AccessClaims, Credential, DisplayName, Email, ForeignHashError, Job, JobError, JobFilter,
-    JobId, JobKind, JobLease, JobState, KeyPlan, NewJob, Page, PageRequest, Password, PasswordHash,
-    PublicKey, Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp, User, UserFilter,
-    UserId, UserKey, UserStatus,
+    AccessClaims, AuditEvent, AuditEventId, AuditFilter, Credential, DisplayName, Email,
+    ForeignHashError, Job, JobError, JobFilter, JobId, JobKind, JobLease, JobState, KeyPlan,
+    NewJob, Page, PageRequest, Password, PasswordHash, PublicKey, Role, RoleName, SealedSigningKey,
+    Session, SessionId, Timestamp, User, UserFilter, UserId, UserKey, UserStatus,
+    audit::chain::{ChainLink, Checkpoint, Seal},
     ports::{
-        Change, ChangeFeed, Claim, Clock, CredentialQueries, CredentialRepository, Entropy,
-        FeedCursor, HashError, ImportDigest, ImportRepository, Imported, ImportedUser, JobQueries,
-        JobQueue, KeyError, PasswordHasher, RoleQueries, RoleRepository, SessionQueries,
-        SessionRepository, SigningKeyQueries, SigningKeyRepository, Store, StoreError, TokenError,
-        TokenSigner, UnitOfWork, UserQueries, UserRepository, Verdict,
+        AuditLog, AuditQueries, Change, ChangeFeed, Claim, Clock, CredentialQueries,
+        CredentialRepository, Entropy, FeedCursor, HashError, ImportDigest, ImportRepository,
+        Imported, ImportedUser, JobQueries, JobQueue, KeyError, PasswordHasher, RoleQueries,
+        RoleRepository, SealedEvents, SessionQueries, SessionRepository, SigningKeyQueries,
+        SigningKeyRepository, Store, StoreError, TokenError, TokenSigner, UnitOfWork, UserQueries,
+        UserRepository, Verdict,
     },
     session::{Generation, RevocationCause},
 };
@@ -123,6 +125,15 @@ mock! {
         async fn job_hint(&self);
     }
     #[async_trait]
+    impl AuditQueries for Store {
+        async fn audit_events(&self, filter: &AuditFilter, page: PageRequest<AuditEventId>) -> Result<Page<AuditEvent, AuditEventId>, StoreError>;
+        async fn audit_count_unsealed(&self) -> Result<u64, StoreError>;
+        async fn audit_seals(&self, after: i64, limit: u32) -> Result<Vec<Seal>, StoreError>;
+        async fn audit_events_of_seals(&self, first: i64, last: i64) -> Result<SealedEvents, StoreError>;
+        async fn audit_stray(&self) -> Result<Option<AuditEventId>, StoreError>;
+        async fn audit_checkpoint(&self) -> Result<Option<Checkpoint>, StoreError>;
+    }
+    #[async_trait]
     impl ChangeFeed for Store {
         async fn changes_since(&self, cursor: FeedCursor) -> Result<(Vec<Change>, FeedCursor), StoreError>;
         async fn change_hint(&self);
@@ -190,5 +201,13 @@ mock! {
         async fn job_delete(&mut self, id: JobId) -> Result<bool, StoreError>;
         async fn job_tick(&mut self, kind: &JobKind, tick: Timestamp) -> Result<bool, StoreError>;
         async fn jobs_prune(&mut self, succeeded_before: Timestamp, died_before: Timestamp, limit: u32) -> Result<u64, StoreError>;
+    }
+    #[async_trait]
+    impl AuditLog for UnitOfWork {
+        async fn audit_append(&mut self, event: &AuditEvent) -> Result<(), StoreError>;
+        async fn audit_chain_hold(&mut self) -> Result<Option<ChainLink>, StoreError>;
+        async fn audit_unsealed(&mut self, limit: u32) -> Result<Vec<AuditEvent>, StoreError>;
+        async fn audit_seal(&mut self, seal: &Seal) -> Result<(), StoreError>;
+        async fn audit_prune(&mut self, checkpoint: &Checkpoint) -> Result<bool, StoreError>;
     }
 }

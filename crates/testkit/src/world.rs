@@ -7,13 +7,15 @@ use doorward_app::{
     session::{self, Login, Tokens},
 };
 use doorward_domain::{
-    Device, DisplayName, Email, Password, PasswordPolicy, SigningAlgorithm, User, ports::Store,
-    refresh::RefreshPolicy,
+    Device, DisplayName, Email, Origin, Password, PasswordPolicy, SigningAlgorithm, User,
+    ports::Store, refresh::RefreshPolicy,
 };
 use secrecy::ExposeSecret;
 use time::Duration;
 
-use crate::{CountingEntropy, FixedClock, MemoryStore, PlainHasher, PlainSigner};
+use crate::{
+    CountingEntropy, FakeMailer, FixedClock, MemoryStore, PlainHasher, PlainSealer, PlainSigner,
+};
 
 /// A password that every policy accepts.
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -23,6 +25,7 @@ pub struct World {
     pub ctx: Ctx,
     pub clock: Arc<FixedClock>,
     pub hasher: Arc<PlainHasher>,
+    pub mailer: Arc<FakeMailer>,
 }
 
 impl Default for World {
@@ -37,6 +40,7 @@ impl World {
     pub fn over(store: Arc<dyn Store>) -> Self {
         let clock = Arc::new(FixedClock::default());
         let hasher = Arc::new(PlainHasher::default());
+        let mailer = Arc::new(FakeMailer::default());
         let ctx = Ctx {
             store,
             clock: Arc::clone(&clock) as _,
@@ -45,6 +49,9 @@ impl World {
             signer: Arc::new(PlainSigner::default()),
             revocations: Arc::new(RevocationList::default()),
             grants: Arc::new(GrantCache::default()),
+            sealer: Arc::new(PlainSealer),
+            mailer: Arc::clone(&mailer) as _,
+            origin: Origin::default(),
             policy: Policy {
                 password: PasswordPolicy { min_length: 15 },
                 conceal_existing: false,
@@ -57,9 +64,10 @@ impl World {
                 signing_algorithm: SigningAlgorithm::EdDsa,
                 public_keys_max_age: Duration::minutes(10),
                 key_rotation: Some(Duration::days(90)),
+                audit_retention: Some(Duration::days(365)),
             },
         };
-        Self { ctx, clock, hasher }
+        Self { ctx, clock, hasher, mailer }
     }
 
     /// Signs a person up with [`PASSWORD`].

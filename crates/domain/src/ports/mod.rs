@@ -4,6 +4,7 @@
 //! Ports are `dyn`-compatible and `Send + Sync`; a use case gets them in its context.
 
 mod ambient;
+mod audit;
 mod email_service;
 mod job_queue;
 mod password_hasher;
@@ -11,6 +12,7 @@ mod store;
 mod token_signer;
 
 pub use ambient::{Clock, Entropy};
+pub use audit::{AuditLog, AuditQueries, AuditSealer, SealedEvents};
 pub use email_service::{EmailService, MailError};
 pub use job_queue::{Claim, JobQueries, JobQueue};
 pub use password_hasher::{HashError, PasswordHasher, Verdict};

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use time::Duration;
 
-use super::{JobQueries, JobQueue};
+use super::{AuditLog, AuditQueries, JobQueries, JobQueue};
 use crate::{
     Credential, DisplayName, Email, Page, PageRequest, PasswordHash, Revocation, Role, RoleName,
     SealedSigningKey, Session, SessionId, Timestamp, User, UserFilter, UserId, UserKey, UserStatus,
@@ -20,6 +20,7 @@ pub trait Store:
     + SessionQueries
     + SigningKeyQueries
     + JobQueries
+    + AuditQueries
     + ChangeFeed
 {
     /// Begins a unit of work.
@@ -56,6 +57,7 @@ pub trait UnitOfWork:
     + SessionRepository
     + SigningKeyRepository
     + JobQueue
+    + AuditLog
 {
     /// Makes everything durable, visible to all, and known to the [`ChangeFeed`] and to the workers.
     ///

@@ -39,6 +39,8 @@ fn of(schema: &RefOr<Schema>, components: &Components) -> Option<Value> {
             let ArrayItems::RefOrSchema(items) = &array.items else { return None };
             of(items, components).map(|item| Value::Array(vec![item]))
         }),
+        // What may be `null` is shown as it is otherwise.
+        Schema::OneOf(one) => one.items.iter().find_map(|schema| of(schema, components)),
         _ => None,
     }
 }

@@ -27,13 +27,14 @@ use crate::{
 const GUIDE: &str = include_str!("guide.md");
 
 /// The tags, in the order in which people need what bears them.
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     ("account", "Signing up, and one's own account."),
     ("authentication", "Signing in, staying signed in, signing out."),
     ("sessions", "One's own sessions, one for each sign-in on a device."),
     ("users", "Other people's accounts, for operators."),
     ("roles", "Roles and what they permit, for operators."),
     ("jobs", "What the server does after it was asked for, for operators."),
+    ("audit", "What was done, and by whom, for operators."),
     ("keys", "The public keys that access tokens are checked with, and their rotation."),
     ("health", "Signs of life, for load balancers and people."),
 ];

@@ -4,6 +4,7 @@ use doorward_app::{
     Failure,
     access::AuthenticateError,
     account::{DeleteError, ProfileError, RegisterError},
+    audit::AuditError,
     grant::PermitError,
     job::JobQueueError,
     password::ChangePasswordError,
@@ -168,6 +169,12 @@ impl From<JobQueueError> for Problem {
             JobQueueError::NotRetryable => Self::new(Code::JobNotRetryable),
             JobQueueError::Failed(failure) => failure.into(),
         }
+    }
+}
+
+impl From<AuditError> for Problem {
+    fn from(AuditError::Failed(failure): AuditError) -> Self {
+        failure.into()
     }
 }
 

@@ -1,7 +1,5 @@
 //! Signing up, and one's own account.
 
-use std::sync::Arc;
-
 use axum::{
     Json,
     extract::State,
@@ -23,6 +21,7 @@ use super::BASE;
 use crate::{
     HttpState,
     bearer::SignedIn,
+    client::Asked,
     detached::detached,
     fields::Fields,
     payload::{Payload, Read},
@@ -128,11 +127,10 @@ impl Read for RegisterBody {
     ),
 )]
 pub(crate) async fn register(
-    State(http): State<HttpState>,
+    Asked(ctx): Asked,
     Payload(body): Payload<RegisterBody>,
 ) -> Result<Response, Problem> {
     let RegisterBody { email, password, name } = body;
-    let ctx = Arc::clone(&http.ctx);
     let command = Register { email, password, name };
     if ctx.policy.conceal_existing {
         let pause = tokio::time::sleep;
@@ -193,11 +191,10 @@ impl Read for UpdateProfileBody {
     responses((status = 200, description = "Your account as it is now.", body = UserView)),
 )]
 pub(crate) async fn update_profile(
-    State(http): State<HttpState>,
+    Asked(ctx): Asked,
     SignedIn(actor): SignedIn,
     Payload(body): Payload<UpdateProfileBody>,
 ) -> Result<Json<UserView>, Problem> {
-    let ctx = Arc::clone(&http.ctx);
     let user =
         detached(async move { account::update_profile(&ctx, &actor, body.name).await }).await?;
     Ok(Json(user.into()))
@@ -231,11 +228,10 @@ impl Read for DeleteBody {
     responses((status = 204, description = "The account is gone.")),
 )]
 pub(crate) async fn delete(
-    State(http): State<HttpState>,
+    Asked(ctx): Asked,
     SignedIn(actor): SignedIn,
     Payload(body): Payload<DeleteBody>,
 ) -> Result<StatusCode, Problem> {
-    let ctx = Arc::clone(&http.ctx);
     detached(async move { account::delete(&ctx, &actor, &body.password).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -272,11 +268,10 @@ impl Read for ChangePasswordBody {
     responses((status = 204, description = "The new password is in force.")),
 )]
 pub(crate) async fn change_password(
-    State(http): State<HttpState>,
+    Asked(ctx): Asked,
     SignedIn(actor): SignedIn,
     Payload(body): Payload<ChangePasswordBody>,
 ) -> Result<StatusCode, Problem> {
-    let ctx = Arc::clone(&http.ctx);
     let command = ChangePassword { current: body.current_password, new: body.new_password };
     detached(async move { password::change(&ctx, &actor, command).await }).await?;
     Ok(StatusCode::NO_CONTENT)

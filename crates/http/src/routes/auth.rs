@@ -1,8 +1,6 @@
 //! Signing in, staying signed in, signing out.
 
-use std::sync::Arc;
-
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, http::StatusCode};
 use doorward_app::{
     Policy,
     session::{self, Login, Tokens},
@@ -14,9 +12,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    HttpState,
     bearer::SignedIn,
-    client::FromDevice,
+    client::{Asked, FromDevice},
     detached::detached,
     fields::Fields,
     payload::{Payload, Read},
@@ -99,11 +96,10 @@ impl Read for LoginBody {
     responses((status = 200, description = "Signed in.", body = TokenPairView)),
 )]
 pub(crate) async fn login(
-    State(http): State<HttpState>,
+    Asked(ctx): Asked,
     FromDevice(device): FromDevice,
     Payload(body): Payload<LoginBody>,
 ) -> Result<Uncompressed<Json<TokenPairView>>, Problem> {
-    let ctx = Arc::clone(&http.ctx);
     let command = Login { email: body.email, password: body.password, device };
     let tokens = detached(async move { session::login(&ctx, command).await }).await?;
     Ok(Uncompressed(Json(tokens.into())))
@@ -140,10 +136,9 @@ impl Read for RefreshBody {
     responses((status = 200, description = "The next pair.", body = TokenPairView)),
 )]
 pub(crate) async fn refresh(
-    State(http): State<HttpState>,
+    Asked(ctx): Asked,
     Payload(body): Payload<RefreshBody>,
 ) -> Result<Uncompressed<Json<TokenPairView>>, Problem> {
-    let ctx = Arc::clone(&http.ctx);
     let token = body.refresh_token;
     let tokens =
         detached(async move { session::refresh(&ctx, token.expose_secret()).await }).await?;
@@ -160,10 +155,9 @@ pub(crate) async fn refresh(
     responses((status = 204, description = "Signed out.")),
 )]
 pub(crate) async fn logout(
-    State(http): State<HttpState>,
+    Asked(ctx): Asked,
     SignedIn(actor): SignedIn,
 ) -> Result<StatusCode, Problem> {
-    let ctx = Arc::clone(&http.ctx);
     detached(async move { session::logout(&ctx, &actor).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

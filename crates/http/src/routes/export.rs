@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::{
     body::Body,
-    extract::State,
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
@@ -19,7 +18,7 @@ use futures_util::{StreamExt, stream};
 use tracing::Instrument;
 
 use super::account::UserView;
-use crate::{HttpState, bearer::Let, problem::Problem};
+use crate::{bearer::Let, client::Asked, problem::Problem};
 
 const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 const FILE: HeaderValue = HeaderValue::from_static("attachment; filename=\"users.ndjson\"");
@@ -39,12 +38,9 @@ const FILE: HeaderValue = HeaderValue::from_static("attachment; filename=\"users
          headers(("Content-Disposition"))),
     ),
 )]
-pub(crate) async fn users(
-    State(http): State<HttpState>,
-    Let(by): Let<UsersRead>,
-) -> Result<Response, Problem> {
-    let ctx = Arc::clone(&http.ctx);
+pub(crate) async fn users(Asked(ctx): Asked, Let(by): Let<UsersRead>) -> Result<Response, Problem> {
     // Read before the head is sent, so that a database that does not answer is still a problem.
+    user::begin_export(&ctx, &by, false).await?;
     let first = user::export(&ctx, &by, None).await?;
     tracing::info!(by = %by.principal(), "users exported");
     let rest = stream::try_unfold(last(&first), move |after| {

@@ -1,7 +1,5 @@
 //! The public keys that anybody may check access tokens with, and the signing keys behind them.
 
-use std::sync::Arc;
-
 use axum::{
     Json,
     extract::State,
@@ -20,6 +18,7 @@ use utoipa::ToSchema;
 use crate::{
     HttpState,
     bearer::Let,
+    client::Asked,
     detached::detached,
     lifecycle::Stage,
     listing::{Listing, PageQuery, PageView},
@@ -195,11 +194,11 @@ pub(crate) async fn list(
     responses((status = 202, description = "The key that signs next.", body = SigningKeyView)),
 )]
 pub(crate) async fn rotate(
-    State(http): State<HttpState>,
+    Asked(ctx): Asked,
     Let(by): Let<KeysRotate>,
 ) -> Result<(StatusCode, Json<SigningKeyView>), Problem> {
-    let ctx = Arc::clone(&http.ctx);
-    let rotation = detached(async move { signing_key::rotate(&ctx).await }).await?;
+    let rotation =
+        detached(async move { signing_key::rotate(&ctx, by.principal().party()).await }).await?;
     tracing::info!(kid = rotation.key.kid, by = %by.principal(), "signing key rotated");
     Ok((StatusCode::ACCEPTED, Json(rotation.key.into())))
 }

@@ -1,6 +1,7 @@
 //! The routes. Each file holds the bodies, the views and the handlers of one concept.
 
 mod account;
+mod audit;
 mod auth;
 mod docs;
 mod export;
@@ -78,6 +79,8 @@ pub(crate) fn documented() -> OpenApiRouter<HttpState> {
         .routes(routes!(job::retry))
         .routes(routes!(keys::list))
         .routes(routes!(keys::rotate))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::list_own))
         .routes(routes!(role::list))
         .routes(routes!(role::put, role::delete));
     OpenApiRouter::new().nest(BASE, api).routes(routes!(keys::jwks)).merge(health_routes())

@@ -1,7 +1,5 @@
 //! Roles and what they permit.
 
-use std::sync::Arc;
-
 use axum::{
     Json,
     extract::{Path, State},
@@ -23,6 +21,7 @@ use utoipa::ToSchema;
 use crate::{
     HttpState,
     bearer::Let,
+    client::Asked,
     detached::detached,
     fields::Fields,
     listing::{Listing, PageQuery, PageView},
@@ -118,7 +117,7 @@ impl Read for PutRoleBody {
     ),
 )]
 pub(crate) async fn put(
-    State(http): State<HttpState>,
+    Asked(ctx): Asked,
     Let(by): Let<RolesWrite>,
     Path(name): Path<String>,
     Payload(body): Payload<PutRoleBody>,
@@ -127,7 +126,6 @@ pub(crate) async fn put(
         .map_err(|fault| Problem::invalid("/name", "invalid_format", fault))?;
     let permissions = body.permissions.into_iter().collect();
     let role = Role { name, description: body.description, permissions };
-    let ctx = Arc::clone(&http.ctx);
     let (made, role) =
         detached(async move { role::put(&ctx, &by, &role).await.map(|made| (made, role)) }).await?;
     let status = if made { StatusCode::CREATED } else { StatusCode::OK };
@@ -145,11 +143,11 @@ pub(crate) async fn put(
     responses((status = 204, description = "The role is gone.")),
 )]
 pub(crate) async fn delete(
-    State(http): State<HttpState>,
+    Asked(ctx): Asked,
     Let(by): Let<RolesWrite>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let (ctx, name) = (Arc::clone(&http.ctx), role_name(&name)?);
+    let name = role_name(&name)?;
     detached(async move { role::delete(&ctx, &by, &name).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,7 +1,5 @@
 //! One's own sessions.
 
-use std::sync::Arc;
-
 use axum::{
     extract::{Path, State, rejection::PathRejection},
     http::StatusCode,
@@ -17,6 +15,7 @@ use uuid::Uuid;
 use crate::{
     HttpState,
     bearer::SignedIn,
+    client::Asked,
     detached::detached,
     listing::{Listing, PageQuery, PageView},
     problem::{Code, Problem},
@@ -99,10 +98,9 @@ pub(crate) async fn list(
     responses((status = 204, description = "Only the present session is left.")),
 )]
 pub(crate) async fn revoke_others(
-    State(http): State<HttpState>,
+    Asked(ctx): Asked,
     SignedIn(actor): SignedIn,
 ) -> Result<StatusCode, Problem> {
-    let ctx = Arc::clone(&http.ctx);
     detached(async move { session::revoke_others(&ctx, &actor).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -118,13 +116,12 @@ pub(crate) async fn revoke_others(
     responses((status = 204, description = "The session is over.")),
 )]
 pub(crate) async fn revoke(
-    State(http): State<HttpState>,
+    Asked(ctx): Asked,
     SignedIn(actor): SignedIn,
     id: Result<Path<Uuid>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
     // What is no id names nothing.
     let Path(id) = id.map_err(|_| Problem::new(Code::NotFound))?;
-    let ctx = Arc::clone(&http.ctx);
     detached(async move { session::revoke(&ctx, &actor, SessionId::from_uuid(id)).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

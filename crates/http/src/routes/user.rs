@@ -1,7 +1,5 @@
 //! Other people's accounts, for operators.
 
-use std::sync::Arc;
-
 use axum::{
     Json,
     extract::{FromRequestParts, Path, State},
@@ -23,6 +21,7 @@ use super::{account::UserView, session::SessionView};
 use crate::{
     HttpState,
     bearer::Let,
+    client::Asked,
     detached::detached,
     fields::{FieldFault, Fields},
     listing::{Filter, Listing, PageQuery, PageView},
@@ -160,12 +159,11 @@ impl Read for UpdateUserBody {
     responses((status = 200, description = "The user as they are now.", body = UserView)),
 )]
 pub(crate) async fn update(
-    State(http): State<HttpState>,
+    Asked(ctx): Asked,
     Let(by): Let<UsersWrite>,
     Named(id): Named,
     Payload(body): Payload<UpdateUserBody>,
 ) -> Result<Json<UserView>, Problem> {
-    let ctx = Arc::clone(&http.ctx);
     let command = UpdateUser { name: body.name, status: body.status };
     let changed = detached(async move { user::update(&ctx, &by, id, command).await }).await?;
     Ok(Json(changed.into()))
@@ -182,11 +180,10 @@ pub(crate) async fn update(
     responses((status = 204, description = "The user is gone.")),
 )]
 pub(crate) async fn delete(
-    State(http): State<HttpState>,
+    Asked(ctx): Asked,
     Let(by): Let<UsersWrite>,
     Named(id): Named,
 ) -> Result<StatusCode, Problem> {
-    let ctx = Arc::clone(&http.ctx);
     detached(async move { user::delete(&ctx, &by, id).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -219,12 +216,11 @@ impl Read for SetRolesBody {
     responses((status = 200, description = "The user as they are now.", body = UserView)),
 )]
 pub(crate) async fn set_roles(
-    State(http): State<HttpState>,
+    Asked(ctx): Asked,
     Let(by): Let<RolesWrite>,
     Named(id): Named,
     Payload(body): Payload<SetRolesBody>,
 ) -> Result<Json<UserView>, Problem> {
-    let ctx = Arc::clone(&http.ctx);
     let changed =
         detached(async move { user::set_roles(&ctx, &by, id, &body.roles).await }).await?;
     Ok(Json(changed.into()))
@@ -267,11 +263,10 @@ pub(crate) async fn sessions(
     responses((status = 204, description = "The user is signed out everywhere.")),
 )]
 pub(crate) async fn revoke_sessions(
-    State(http): State<HttpState>,
+    Asked(ctx): Asked,
     Let(by): Let<SessionsWrite>,
     Named(id): Named,
 ) -> Result<StatusCode, Problem> {
-    let ctx = Arc::clone(&http.ctx);
     detached(async move { user::revoke_sessions(&ctx, &by, id).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,6 +1,7 @@
 //! The API as its clients see it: the real router, in process, over each store.
 
 mod adopted_hash;
+mod audit;
 mod bad_input;
 mod concealment;
 mod documented;

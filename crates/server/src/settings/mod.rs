@@ -24,7 +24,7 @@ pub use effective::{Effective, report};
 pub use fault::Faults;
 pub use inputs::Inputs;
 pub use sections::{
-    Auth, Bootstrap, Cors, Database, DatabaseUrl, Jobs, Log, LogFormat, Password, RateLimit,
+    Audit, Auth, Bootstrap, Cors, Database, DatabaseUrl, Jobs, Log, LogFormat, Password, RateLimit,
     Server, SignUp,
 };
 pub use table::markdown_table;
@@ -60,6 +60,7 @@ pub struct Settings {
     pub password: Password,
     pub sign_up: SignUp,
     pub jobs: Jobs,
+    pub audit: Audit,
     pub log: Log,
     pub cors: Cors,
     pub bootstrap: Bootstrap,
@@ -119,6 +120,7 @@ fn settings(environment: Environment, reader: &mut Reader) -> Result<Settings, R
     let password = sections::password(reader);
     let sign_up = sections::sign_up(reader);
     let jobs = sections::jobs(reader);
+    let audit = sections::audit(reader);
     let log = sections::log(reader);
     let cors = sections::cors(reader);
     let bootstrap = sections::bootstrap(environment, reader);
@@ -131,6 +133,7 @@ fn settings(environment: Environment, reader: &mut Reader) -> Result<Settings, R
         password: password?,
         sign_up: sign_up?,
         jobs: jobs?,
+        audit: audit?,
         log: log?,
         cors: cors?,
         bootstrap: bootstrap?,

@@ -110,6 +110,13 @@ pub struct Jobs {
     pub lease: Duration,
 }
 
+/// The audit trail.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    /// How long it is kept, if not for ever.
+    pub retention: Option<Duration>,
+}
+
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -417,6 +424,11 @@ pub(super) fn jobs(reader: &mut Reader) -> Result<Jobs, Refused> {
     let concurrency = reader.number("jobs.concurrency");
     let lease = reader.seconds("jobs.lease_seconds");
     Ok(Jobs { concurrency: concurrency?, lease: lease? })
+}
+
+pub(super) fn audit(reader: &mut Reader) -> Result<Audit, Refused> {
+    let days = reader.number::<u64>("audit.retention_days")?;
+    Ok(Audit { retention: (days > 0).then(|| Duration::from_hours(24 * days)) })
 }
 
 pub(super) fn log(reader: &mut Reader) -> Result<Log, Refused> {

@@ -136,6 +136,7 @@ pub const TABLE: &[Setting] = &[
     Setting::switch("signup.conceal_existing", "Answer a sign-up with 202 whether or not there is an account with the address, instead of 201 and 409"),
     Setting::number("jobs.concurrency", 0, 1_000, "Jobs done at once; 0 leaves them to other instances, such as `doorward worker`"),
     Setting::number("jobs.lease_seconds", 1, 3_600, "Time after which the job of a worker that died is taken over"),
+    Setting::number("audit.retention_days", 0, 36_500, "Days that the audit trail is kept; 0 is for ever"),
     Setting::choice("log.format", &["pretty", "json"], "For people or for machines"),
     Setting::text("log.filter", "Level, or levels by module, as `info,doorward_http=debug`"),
     Setting::list("cors.allowed_origins", "Browser origins that may call the API, exactly `scheme://host[:port]`"),

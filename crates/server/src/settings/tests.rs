@@ -90,6 +90,7 @@ const UNUSABLE: &[(&str, &str, &str)] = &[
     ("auth.secret", "short", "is shorter than 32 bytes"),
     ("auth.previous_secrets", "short", "is shorter than 32 bytes"),
     ("auth.key_rotation_days", "3651", "from 0 to 3650"),
+    ("audit.retention_days", "36501", "from 0 to 36500"),
     ("auth.public_keys_max_age_seconds", "0", "from 1 to 86400"),
     ("auth.audience", " ", "is empty"),
     ("auth.signing_algorithm", "HS256", "`HS256` is none of its values"),

@@ -7,6 +7,7 @@
 
 #![expect(clippy::missing_panics_doc, reason = "each case panics when the contract is broken")]
 
+mod audit;
 mod change;
 mod credential;
 mod import;
@@ -19,6 +20,7 @@ mod unit_of_work;
 mod user;
 mod user_list;
 
+pub use audit::*;
 pub use change::*;
 pub use credential::*;
 pub use import::*;
@@ -115,6 +117,13 @@ macro_rules! store_contract {
             jobs_are_listed_newest_first_as_the_filter_says,
             finished_jobs_are_forgotten_in_time_and_no_others,
             a_hint_follows_a_job,
+            an_event_is_read_back_as_written,
+            an_event_of_a_dropped_unit_of_work_is_not_there,
+            events_are_found_by_everything_that_is_asked_for,
+            a_list_of_events_is_stable_while_they_come,
+            each_event_gets_one_seal,
+            of_many_who_seal_each_event_is_sealed_by_one,
+            pruning_takes_whole_seals_and_leaves_a_checkpoint,
         );
     };
     (@cases $create:path, $finish:path: $($case:ident),+ $(,)?) => {
@@ -143,6 +152,7 @@ macro_rules! store_contract {
 #[must_use]
 pub fn cases() -> std::collections::BTreeSet<&'static str> {
     let sources = [
+        include_str!("audit.rs"),
         include_str!("change.rs"),
         include_str!("credential.rs"),
         include_str!("import.rs"),

@@ -1,5 +1,6 @@
 //! A store that forgets everything at the end of the test.
 
+mod audit;
 mod job;
 mod state;
 mod unit_of_work;

@@ -1,8 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_domain::{
-    Credential, Email, JobId, JobKind, Revocation, Role, RoleName, SealedSigningKey, Session,
-    SessionId, Timestamp, User, UserId,
+    AuditEvent, AuditEventId, Credential, Email, JobId, JobKind, Revocation, Role, RoleName,
+    SealedSigningKey, Session, SessionId, Timestamp, User, UserId,
+    audit::chain::{Checkpoint, Seal},
     ports::{Change, ImportDigest},
     role::RoleDescription,
     session::RevocationCause,
@@ -24,6 +25,10 @@ pub(super) struct State {
     pub imports: BTreeMap<ImportDigest, u64>,
     pub jobs: BTreeMap<JobId, KeptJob>,
     pub job_ticks: BTreeMap<JobKind, Timestamp>,
+    /// Each with the number of its seal.
+    pub audit_events: BTreeMap<AuditEventId, (AuditEvent, Option<i64>)>,
+    pub audit_seals: BTreeMap<i64, Seal>,
+    pub audit_checkpoint: Option<Checkpoint>,
 }
 
 /// A change as it is kept.
@@ -55,6 +60,9 @@ impl Default for State {
             imports: BTreeMap::new(),
             jobs: BTreeMap::new(),
             job_ticks: BTreeMap::new(),
+            audit_events: BTreeMap::new(),
+            audit_seals: BTreeMap::new(),
+            audit_checkpoint: None,
         }
     }
 }

@@ -1,0 +1,240 @@
+//! The audit trail: what leaves an event, and what is proved of it.
+
+use std::collections::BTreeSet;
+
+use doorward_app::{
+    Actor, access,
+    account::{self, RegisterError},
+    audit::{self, Verified, VerifyError},
+    grant::{self, Permitted},
+    import::Import,
+    maintenance,
+    password::{self, ChangePassword},
+    role,
+    session::{self, Login},
+    signing_key,
+    user::{self, UpdateUser},
+};
+use doorward_domain::{
+    AuditAction, AuditEvent, AuditFilter, AuditParty, Device, DisplayName, Email, Origin,
+    PageLimit, PageRequest, Password, Role, RoleName, UserStatus,
+    audit::chain::Tampering,
+    ports::{ImportDigest, Store},
+    role::RoleDescription,
+};
+use doorward_testkit::{PASSWORD, World, mock::MockStore};
+use secrecy::ExposeSecret;
+use time::Duration;
+
+/// All events, oldest first.
+async fn events(world: &World) -> Vec<AuditEvent> {
+    let limit = PageLimit::new(200).unwrap();
+    let filter = AuditFilter::default();
+    let page = world.ctx.store.audit_events(&filter, PageRequest { limit, after: None }).await;
+    let mut events = page.unwrap().items;
+    events.reverse();
+    events
+}
+
+fn sign_up(email: &str) -> account::Register {
+    let email = Email::parse(email).unwrap();
+    let name = DisplayName::parse("Ada Lovelace").unwrap();
+    account::Register { email, password: Password::parse(PASSWORD).unwrap(), name }
+}
+
+fn login(email: &str, password: &str) -> Login {
+    let password = Password::parse(password).unwrap();
+    Login { email: Email::parse(email).unwrap(), password, device: Device::default() }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test is the command line")]
+fn console<P>() -> Permitted<P> {
+    Permitted::at_console()
+}
+
+async fn permitted<P: grant::Needed>(world: &World, actor: Actor) -> Permitted<P> {
+    grant::permit(&world.ctx, actor).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_refused_sign_in_leaves_the_same_for_an_account_that_is_there_and_one_that_is_not() {
+    let mut world = World::default();
+    let user = world.registered("ada@example.com").await;
+    let device = Device { ip: Some("192.0.2.1".to_owned()), user_agent: None };
+    let origin = Origin { device, request_id: Some("r".to_owned()) };
+    world.ctx = world.ctx.asked_from(origin.clone());
+    for address in ["ada@example.com", "nobody@example.com"] {
+        session::login(&world.ctx, login(address, "wrong")).await.unwrap_err();
+    }
+    let events = events(&world).await;
+    let [_, known, unknown] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(known.subject, Some(AuditParty::user(user.id)));
+    assert_eq!(known.data, r#"{"reason":"wrong password"}"#);
+    assert_eq!(unknown.subject, None);
+    assert_eq!(unknown.data, r#"{"reason":"unknown address"}"#);
+    for event in [known, unknown] {
+        assert_eq!((event.action.as_str(), &event.actor), ("login.failed", &None));
+        assert_eq!(event.origin, origin);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_down_does_not_happen() {
+    let mut world = World::default();
+    let actor = world.admin("admin@example.com").await;
+    let by = permitted(&world, actor).await;
+    let mut store = MockStore::new();
+    store.expect_begin().returning(|| Err(doorward_domain::ports::StoreError::Busy("full".into())));
+    world.ctx.store = std::sync::Arc::new(store) as std::sync::Arc<dyn Store>;
+    user::begin_export(&world.ctx, &by, false).await.unwrap_err();
+}
+
+/// One trail in which everything happens that can leave an event. What holds for all events is checked
+/// on it.
+#[tokio::test]
+async fn every_action_is_produced_and_none_gives_a_secret_away() {
+    let world = World::default();
+    let ctx = &world.ctx;
+    let admin = world.admin("admin@example.com").await;
+    let ada = world.registered("ada@example.com").await;
+    let again = account::register(ctx, sign_up("ada@example.com")).await;
+    assert!(matches!(again, Err(RegisterError::EmailTaken)));
+    session::login(ctx, login("ada@example.com", "wrong")).await.unwrap_err();
+
+    // A refresh token that is used again after its successor was.
+    let (tokens, _) = world.signed_in("ada@example.com").await;
+    let stolen = tokens.refresh_token.expose_secret();
+    let next = session::refresh(ctx, stolen).await.unwrap();
+    session::refresh(ctx, next.refresh_token.expose_secret()).await.unwrap();
+    session::refresh(ctx, stolen).await.unwrap_err();
+
+    let (_, actor) = world.signed_in("ada@example.com").await;
+    let (_, other) = world.signed_in("ada@example.com").await;
+    session::revoke(ctx, &actor, other.session_id()).await.unwrap();
+    let new = "four other words in a row";
+    for current in ["wrong", PASSWORD] {
+        let current = Password::parse(current).unwrap();
+        let command = ChangePassword { current, new: Password::parse(new).unwrap() };
+        let _ = password::change(ctx, &actor, command).await;
+    }
+    session::logout(ctx, &actor).await.unwrap();
+
+    let name = RoleName::parse("support").unwrap();
+    let (description, permissions) = (RoleDescription::default(), [].into());
+    let support = Role { name: name.clone(), description, permissions };
+    let by = permitted(&world, admin).await;
+    role::put(ctx, &by, &support).await.unwrap();
+    role::put(ctx, &by, &support).await.unwrap();
+    user::set_roles(ctx, &by, ada.id, &[name.clone()]).await.unwrap();
+    role::delete(ctx, &by, &name).await.unwrap();
+    let by = permitted(&world, admin).await;
+    for status in [UserStatus::Disabled, UserStatus::Active] {
+        let name = Some(DisplayName::parse("Ada King").unwrap());
+        let command = UpdateUser { name, status: Some(status) };
+        user::update(ctx, &by, ada.id, command).await.unwrap();
+    }
+    user::delete(ctx, &by, ada.id).await.unwrap();
+    user::begin_export(ctx, &console(), true).await.unwrap();
+
+    let file = ImportDigest([7; 32]);
+    let import = Import::begin(ctx, (&console(), &console()), file, false).await.unwrap();
+    import.finish(ctx).await.unwrap();
+    signing_key::ensure(ctx).await.unwrap();
+    signing_key::rewrap(ctx).await.unwrap();
+    signing_key::rotate_now(ctx).await.unwrap();
+
+    let before = events(&world).await;
+    audit::seal(ctx).await.unwrap();
+    world.clock.advance(Duration::days(366));
+    maintenance::prune(ctx).await.unwrap();
+    let after = events(&world).await;
+
+    let all = || before.iter().chain(&after);
+    let seen: BTreeSet<&str> = all().map(|event| event.action.as_str()).collect();
+    let known: BTreeSet<&str> = AuditAction::ALL.iter().map(|action| action.as_str()).collect();
+    assert_eq!(seen, known);
+    for event in all() {
+        let told = format!("{event:?}");
+        for secret in ["@example.com", PASSWORD, new, stolen, "wrong\""] {
+            assert!(!told.contains(secret), "{told}");
+        }
+    }
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn a_routine_refresh_leaves_nothing() {
+    let world = World::default();
+    world.registered("ada@example.com").await;
+    let (tokens, _) = world.signed_in("ada@example.com").await;
+    let before = events(&world).await;
+    let next = session::refresh(&world.ctx, tokens.refresh_token.expose_secret()).await.unwrap();
+    access::authenticate(&world.ctx, next.access_token.expose_secret()).unwrap();
+    assert_eq!(events(&world).await, before);
+}
+
+#[tokio::test]
+async fn pruning_takes_what_was_kept_long_enough_and_the_rest_is_still_proved() {
+    let world = World::default();
+    let ctx = &world.ctx;
+    for day in [0, 1, 364] {
+        world.clock.advance(Duration::days(day));
+        world.registered(&format!("ada{day}@example.com")).await;
+        assert_eq!(audit::seal(ctx).await.unwrap(), 1);
+        assert_eq!(audit::seal(ctx).await.unwrap(), 0, "there is nothing left to seal");
+    }
+    // The first one was sealed 365 days ago, the second one a day less.
+    maintenance::prune(ctx).await.unwrap();
+    let proved = audit::verify(ctx, |_| {}).await.unwrap();
+    let end = proved.end;
+    assert_eq!(proved, Verified { events: 2, seals: 2, unsealed: 1, pruned: 1, end });
+    let left = events(&world).await;
+    assert_eq!(left.last().unwrap().action, "audit.pruned");
+    assert_eq!(left.last().unwrap().actor, Some(AuditParty::system()));
+    maintenance::prune(ctx).await.unwrap();
+    assert_eq!(events(&world).await, left, "there is nothing left to prune");
+
+    let kept = World::default();
+    let mut ctx = kept.ctx.clone();
+    ctx.policy.audit_retention = None;
+    kept.registered("ada@example.com").await;
+    audit::seal(&ctx).await.unwrap();
+    kept.clock.advance(Duration::days(36_500));
+    maintenance::prune(&ctx).await.unwrap();
+    assert_eq!(events(&kept).await.len(), 1, "for ever");
+}
+
+#[tokio::test]
+async fn a_seal_by_another_secret_is_named() {
+    let world = World::default();
+    world.registered("ada@example.com").await;
+    let mut intruder = world.ctx.clone();
+    intruder.sealer = std::sync::Arc::new(Other);
+    audit::seal(&intruder).await.unwrap();
+    let refused = audit::verify(&world.ctx, |_| {}).await;
+    assert!(
+        matches!(refused, Err(VerifyError::Tampered(Tampering::SealForged { seal: 1 }))),
+        "{refused:?}"
+    );
+    // A later seal by the present secret speaks for those before: so auth.secret can be changed.
+    world.registered("ben@example.com").await;
+    audit::seal(&world.ctx).await.unwrap();
+    assert_eq!(audit::verify(&world.ctx, |_| {}).await.unwrap().seals, 2);
+}
+
+/// The same digests, other signatures.
+struct Other;
+
+impl doorward_domain::ports::AuditSealer for Other {
+    fn digest(&self, octets: &[u8]) -> [u8; 32] {
+        doorward_testkit::PlainSealer.digest(octets)
+    }
+
+    fn sign(&self, _: &[u8]) -> [u8; 32] {
+        [1; 32]
+    }
+
+    fn verify(&self, _: &[u8], _: &[u8; 32]) -> bool {
+        true
+    }
+}

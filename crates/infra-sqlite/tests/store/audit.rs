@@ -1,0 +1,115 @@
+//! What somebody who can write the database does to the audit trail is named.
+
+use std::sync::Arc;
+
+use doorward_app::{
+    audit::{self, Verified, VerifyError},
+    session::{self, Login, LoginError},
+};
+use doorward_domain::{
+    AuditEventId, AuditFilter, Device, Email, PageRequest, Password, audit::chain::Tampering,
+    ports::Store,
+};
+use doorward_infra_sqlite::testing::TestDatabase;
+use doorward_testkit::World;
+use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
+
+/// A trail of six events under two seals, and one event that is not sealed. The ids are in order.
+async fn trail(database: &TestDatabase) -> (World, Vec<AuditEventId>) {
+    let store: Arc<dyn Store> = Arc::new(database.store().await);
+    let world = World::over(store);
+    for sealed in [3, 3, 0] {
+        for _ in 0..sealed.max(1) {
+            fail_to_sign_in(&world).await;
+        }
+        if sealed > 0 {
+            assert_eq!(audit::seal(&world.ctx).await.unwrap(), sealed);
+        }
+    }
+    let filter = AuditFilter::default();
+    let found = world.ctx.store.audit_events(&filter, PageRequest::default()).await.unwrap();
+    (world, found.items.iter().rev().map(|event| event.id).collect())
+}
+
+async fn fail_to_sign_in(world: &World) {
+    let command = Login {
+        email: Email::parse("nobody@example.com").unwrap(),
+        password: Password::parse("a wrong password").unwrap(),
+        device: Device::default(),
+    };
+    let refused = session::login(&world.ctx, command).await;
+    assert!(matches!(refused, Err(LoginError::InvalidCredentials)), "{refused:?}");
+}
+
+async fn verify(world: &World) -> Result<Verified, Tampering> {
+    match audit::verify(&world.ctx, |_| {}).await {
+        Ok(proved) => Ok(proved),
+        Err(VerifyError::Tampered(tampering)) => Err(tampering),
+        Err(VerifyError::Failed(failure)) => panic!("{failure:?}"),
+    }
+}
+
+/// Each way in a database of its own: what is done, with `{n}` for the id of an event, and what is said.
+#[tokio::test]
+async fn whatever_is_done_to_the_rows_is_named() {
+    use Tampering::*;
+    type Said = fn(&[AuditEventId]) -> Tampering;
+    let cases: [(&str, Said); 13] = [
+        ("UPDATE audit_events SET ip = '192.0.2.1' WHERE id = {1}", |ids| EventChanged {
+            seal: 1,
+            event: ids[1],
+        }),
+        ("UPDATE audit_events SET data = '{}' WHERE id = {4}", |ids| EventChanged {
+            seal: 2,
+            event: ids[4],
+        }),
+        ("UPDATE audit_events SET subject_kind = 'user', subject_id = '' WHERE id = {0}", |ids| {
+            EventChanged { seal: 1, event: ids[0] }
+        }),
+        ("DELETE FROM audit_events WHERE id = {2}", |ids| EventRemoved { seal: 1, event: ids[2] }),
+        ("UPDATE audit_events SET seal = NULL WHERE id = {3}", |ids| EventRemoved {
+            seal: 2,
+            event: ids[3],
+        }),
+        ("UPDATE audit_events SET seal = 1 WHERE id = {6}", |ids| EventPutIn { event: ids[6] }),
+        ("UPDATE audit_events SET seal = 9 WHERE id = {6}", |ids| EventPutIn { event: ids[6] }),
+        // In another order: each row in the place of the other.
+        ("UPDATE audit_events SET seal = 3 - seal WHERE id IN ({2}, {3})", |ids| EventRemoved {
+            seal: 1,
+            event: ids[2],
+        }),
+        (
+            "UPDATE audit_events SET at = (SELECT max(at) FROM audit_events), request_id = 'x' WHERE id = {5}",
+            |ids| EventChanged { seal: 2, event: ids[5] },
+        ),
+        ("DELETE FROM audit_seals WHERE number = 1", |_| SealMissing { seal: 1 }),
+        (
+            "UPDATE audit_seals SET at = (SELECT at FROM audit_seals WHERE number = 1) - 1000000 WHERE number = 2",
+            |_| SealChanged { seal: 2 },
+        ),
+        ("UPDATE audit_seals SET signature = hash WHERE number = 2", |_| SealForged { seal: 2 }),
+        (
+            "INSERT INTO audit_checkpoint (single, seal, hash, events, at, signature) SELECT 1, number, hash, 3, at, signature FROM audit_seals WHERE number = 1",
+            |_| CheckpointForged,
+        ),
+    ];
+    for (statement, said) in cases {
+        let database = TestDatabase::create().await;
+        let (world, ids) = trail(&database).await;
+        let sound = Verified { end: verify(&world).await.unwrap().end, ..Verified::default() };
+        let sound = Verified { events: 6, seals: 2, unsealed: 1, ..sound };
+        assert_eq!(verify(&world).await, Ok(sound));
+        let mut statement = statement.to_owned();
+        for (number, id) in ids.iter().enumerate() {
+            let id = id.as_uuid().simple().to_string();
+            statement = statement.replace(&format!("{{{number}}}"), &format!("x'{id}'"));
+        }
+        let mut intruder = SqliteConnection::connect(&database.url()).await.unwrap();
+        let done = intruder.execute(AssertSqlSafe(statement.clone())).await.unwrap();
+        assert!(done.rows_affected() > 0, "{statement}");
+        assert_eq!(verify(&world).await, Err(said(&ids)), "{statement}");
+        drop(world);
+        intruder.close().await.unwrap();
+        database.drop().await;
+    }
+}
