@@ -7,15 +7,15 @@
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
 use doorward_domain::{
-    ClaimedJob, Job, JobError, JobFilter, JobId, JobKind, JobLease, JobPayload, NewJob, Page,
-    PageRequest, RetryPolicy, Timestamp,
+    AuditAction, AuditEvent, AuditParty, ClaimedJob, Job, JobError, JobFilter, JobId, JobKind,
+    JobLease, JobPayload, NewJob, Page, PageRequest, RetryPolicy, Timestamp,
     job::latest_tick,
     ports::{Claim, StoreError, UnitOfWork},
 };
 use time::Duration;
 
 use crate::{
-    Ctx, Failure,
+    Ctx, Failure, audit,
     failure::failed_from_ports,
     grant::{JobsRead, JobsWrite, Permitted},
 };
@@ -305,8 +305,12 @@ pub async fn get(ctx: &Ctx, _by: &Permitted<JobsRead>, id: JobId) -> Result<Job,
 /// # Errors
 /// [`JobQueueError::NotFound`], [`JobQueueError::NotRetryable`].
 pub async fn retry(ctx: &Ctx, by: &Permitted<JobsWrite>, id: JobId) -> Result<Job, JobQueueError> {
+    let now = ctx.clock.now();
     let mut work = ctx.store.begin().await?;
-    let retried = work.job_retry(id, ctx.clock.now()).await?;
+    let retried = work.job_retry(id, now).await?;
+    if retried {
+        work.audit_append(&done_to(ctx, AuditAction::JobRetried, by, id, now)).await?;
+    }
     work.commit().await?;
     let job = ctx.store.job_by_id(id).await?.ok_or(JobQueueError::NotFound)?;
     if !retried {
@@ -325,9 +329,20 @@ pub async fn delete(ctx: &Ctx, by: &Permitted<JobsWrite>, id: JobId) -> Result<(
     if !work.job_delete(id).await? {
         return Err(JobQueueError::NotFound);
     }
+    work.audit_append(&done_to(ctx, AuditAction::JobDeleted, by, id, ctx.clock.now())).await?;
     work.commit().await?;
     tracing::info!(job = %id, by = %by.principal(), "a job was deleted");
     Ok(())
+}
+
+fn done_to(
+    ctx: &Ctx,
+    action: AuditAction,
+    by: &Permitted<JobsWrite>,
+    id: JobId,
+    now: Timestamp,
+) -> AuditEvent {
+    audit::event(ctx, action, now).by(by.principal().party()).on(AuditParty::job(id))
 }
 
 failed_from_ports!(JobQueueError);

@@ -8,7 +8,7 @@ use doorward_app::{
     audit::{self, Verified, VerifyError},
     grant::{self, Permitted},
     import::Import,
-    maintenance,
+    job, maintenance,
     password::{self, ChangePassword},
     role,
     session::{self, Login},
@@ -16,8 +16,9 @@ use doorward_app::{
     user::{self, UpdateUser},
 };
 use doorward_domain::{
-    AuditAction, AuditEvent, AuditFilter, AuditParty, Device, DisplayName, Email, Origin,
-    PageLimit, PageRequest, Password, Role, RoleName, UserStatus,
+    AuditAction, AuditEvent, AuditFilter, AuditParty, Device, DisplayName, Email, JobError,
+    JobKind, JobPayload, NewJob, Origin, PageLimit, PageRequest, Password, Role, RoleName,
+    UserStatus,
     audit::chain::Tampering,
     ports::{ImportDigest, Store},
     role::RoleDescription,
@@ -54,6 +55,19 @@ fn console<P>() -> Permitted<P> {
 
 async fn permitted<P: grant::Needed>(world: &World, actor: Actor) -> Permitted<P> {
     grant::permit(&world.ctx, actor).await.unwrap()
+}
+
+async fn retry_and_delete_a_job(world: &World, admin: Actor) {
+    let (ctx, kind) = (&world.ctx, JobKind::parse("test").unwrap());
+    let job = NewJob::new(kind.clone(), JobPayload::empty(), ctx.clock.now(), ctx.entropy.as_ref());
+    let mut work = ctx.store.begin().await.unwrap();
+    assert!(work.job_enqueue(&job).await.unwrap());
+    work.commit().await.unwrap();
+    let claim = ctx.store.jobs_claim(&[kind], 1, Duration::MINUTE, ctx.clock.now()).await.unwrap();
+    job::fail(ctx, &claim.taken[0], &JobError::new("out of luck")).await.unwrap();
+    let by = permitted(world, admin).await;
+    job::retry(ctx, &by, job.id).await.unwrap();
+    job::delete(ctx, &by, job.id).await.unwrap();
 }
 
 #[tokio::test]
@@ -125,7 +139,7 @@ async fn every_action_is_produced_and_none_gives_a_secret_away() {
     let by = permitted(&world, admin).await;
     role::put(ctx, &by, &support).await.unwrap();
     role::put(ctx, &by, &support).await.unwrap();
-    user::set_roles(ctx, &by, ada.id, &[name.clone()]).await.unwrap();
+    user::set_roles(ctx, &by, ada.id, std::slice::from_ref(&name)).await.unwrap();
     role::delete(ctx, &by, &name).await.unwrap();
     let by = permitted(&world, admin).await;
     for status in [UserStatus::Disabled, UserStatus::Active] {
@@ -135,6 +149,7 @@ async fn every_action_is_produced_and_none_gives_a_secret_away() {
     }
     user::delete(ctx, &by, ada.id).await.unwrap();
     user::begin_export(ctx, &console(), true).await.unwrap();
+    retry_and_delete_a_job(&world, admin).await;
 
     let file = ImportDigest([7; 32]);
     let import = Import::begin(ctx, (&console(), &console()), file, false).await.unwrap();

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use uuid::Uuid;
 
-use crate::{AuditEventId, Device, RoleName, SessionId, Timestamp, UserId, ports::Entropy};
+use crate::{AuditEventId, Device, JobId, RoleName, SessionId, Timestamp, UserId, ports::Entropy};
 
 /// Longest value in the details of an event, in octets; what is longer is cut.
 const DETAIL_MAX_OCTETS: usize = 4096;
@@ -70,6 +70,10 @@ actions! {
     SigningKeysReplaced = "signing_keys.replaced",
     /// The signing keys were encrypted anew.
     SigningKeysRewrapped = "signing_keys.rewrapped",
+    /// An operator had a job tried again that was dead or waiting.
+    JobRetried = "job.retried",
+    /// An operator removed a job, so that it is never done.
+    JobDeleted = "job.deleted",
     ImportBegun = "import.begun",
     ImportFinished = "import.finished",
     /// Events that were kept long enough were removed.
@@ -95,7 +99,7 @@ pub struct Origin {
 /// Who did something, or whom or what it was done to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditParty {
-    /// `user`, `role`, `signing_key`, `import`, `console` or `system`.
+    /// `user`, `role`, `signing_key`, `job`, `import`, `console` or `system`.
     pub kind: String,
     /// For `console` and `system`, of which there is one, the
     /// same word.
@@ -103,6 +107,7 @@ pub struct AuditParty {
 }
 
 impl AuditParty {
+    #[expect(clippy::needless_pass_by_value, reason = "calls read better without a reference")]
     fn new(kind: &str, id: impl ToString) -> Self {
         Self { kind: kind.to_owned(), id: id.to_string() }
     }
@@ -121,6 +126,11 @@ impl AuditParty {
     #[must_use]
     pub fn signing_key(kid: &str) -> Self {
         Self::new("signing_key", kid)
+    }
+
+    #[must_use]
+    pub fn job(id: JobId) -> Self {
+        Self::new("job", id)
     }
 
     /// An import, by the digest of its file.
@@ -206,6 +216,7 @@ impl AuditEvent {
     }
 
     /// The same, with one more detail. A name is given once only.
+    #[expect(clippy::needless_pass_by_value, reason = "calls read better without a reference")]
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         let value = value.to_string();

@@ -91,7 +91,9 @@ async fn watch(options: SqliteConnectOptions, told: [Arc<Notify>; 2]) {
         watched = match glance(watched, &options).await {
             Ok((connection, version, written)) => {
                 if written {
-                    told.iter().for_each(|told| told.notify_one());
+                    for listener in &told {
+                        listener.notify_one();
+                    }
                 }
                 Some((connection, version))
             }

@@ -152,14 +152,7 @@ async fn serve(mut settings: Settings) -> Result<()> {
             listen(admin, router, &settings, &shutdown).await;
         }
     };
-    tokio::join!(main, admin);
-    workers.close();
-    // They were told to stop when the listeners were, and hand back in time what they have not done.
-    if timeout(settings.server.shutdown_grace, workers.wait()).await.is_err() {
-        tracing::warn!(
-            "some jobs could not be handed back; others take them over after their lease"
-        );
-    }
+    tokio::join!(main, admin, finish(&workers, settings.server.shutdown_grace, &shutdown));
     stop.cancel();
     let end = async {
         let started = start.await.context("starting failed")?;
@@ -176,6 +169,18 @@ async fn serve(mut settings: Settings) -> Result<()> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Waits until the workers have stopped, at most for the grace that connections have as well. They are
+/// told to stop when the listeners are, and hand back what they have not done.
+async fn finish(workers: &TaskTracker, grace: Duration, shutdown: &Shutdown) {
+    shutdown.draining().cancelled().await;
+    workers.close();
+    if timeout(grace, workers.wait()).await.is_err() {
+        tracing::warn!(
+            "some jobs could not be handed back; others take them over after their lease"
+        );
+    }
 }
 
 fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener> {

@@ -52,11 +52,11 @@ impl Seal {
         now: Timestamp,
         sealer: &dyn AuditSealer,
     ) -> Self {
-        let sealed = |event: &AuditEvent| SealedEvent {
+        let entry = |event: &AuditEvent| SealedEvent {
             id: event.id,
             digest: sealer.digest(&event.canonical()),
         };
-        let mut events: Vec<SealedEvent> = events.iter().map(sealed).collect();
+        let mut events: Vec<SealedEvent> = events.iter().map(entry).collect();
         events.sort_unstable_by_key(|event| event.id);
         let seal = Self {
             number: end.number + 1,
@@ -114,12 +114,12 @@ impl Seal {
         if self.hash != self.expected_hash(end.hash, sealer) {
             return Err(Tampering::SealChanged { seal: number });
         }
-        let sealed: BTreeMap<_, _> = self.events.iter().map(|it| (it.id, it.digest)).collect();
+        let listed: BTreeMap<_, _> = self.events.iter().map(|it| (it.id, it.digest)).collect();
         let found: BTreeMap<_, _> = events.iter().map(|event| (event.id, event)).collect();
-        let mut ids: Vec<_> = sealed.keys().chain(found.keys()).copied().collect();
+        let mut ids: Vec<_> = listed.keys().chain(found.keys()).copied().collect();
         ids.sort_unstable();
         for event in ids {
-            match (sealed.get(&event), found.get(&event)) {
+            match (listed.get(&event), found.get(&event)) {
                 (Some(_), None) => return Err(Tampering::EventRemoved { seal: number, event }),
                 (None, _) => return Err(Tampering::EventPutIn { event }),
                 (Some(digest), Some(it)) if sealer.digest(&it.canonical()) != *digest => {

@@ -1,7 +1,5 @@
 //! What the server does afterwards: the jobs, for operators.
 
-use std::sync::Arc;
-
 use axum::{
     Json,
     extract::{FromRequestParts, Path, State},
@@ -21,6 +19,7 @@ use uuid::Uuid;
 use crate::{
     HttpState,
     bearer::Let,
+    client::Asked,
     detached::detached,
     fields::{FieldFault, Fields},
     listing::{Filter, Listing, PageQuery, PageView},
@@ -171,11 +170,10 @@ pub(crate) async fn get(
     responses((status = 202, description = "The job, which is going to be done.", body = JobView)),
 )]
 pub(crate) async fn retry(
-    State(http): State<HttpState>,
+    Asked(ctx): Asked,
     Let(by): Let<JobsWrite>,
     Named(id): Named,
 ) -> Result<(StatusCode, Json<JobView>), Problem> {
-    let ctx = Arc::clone(&http.ctx);
     let retried = detached(async move { job::retry(&ctx, &by, id).await }).await?;
     Ok((StatusCode::ACCEPTED, Json(retried.into())))
 }
@@ -191,11 +189,10 @@ pub(crate) async fn retry(
     responses((status = 204, description = "The job is gone.")),
 )]
 pub(crate) async fn delete(
-    State(http): State<HttpState>,
+    Asked(ctx): Asked,
     Let(by): Let<JobsWrite>,
     Named(id): Named,
 ) -> Result<StatusCode, Problem> {
-    let ctx = Arc::clone(&http.ctx);
     detached(async move { job::delete(&ctx, &by, id).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

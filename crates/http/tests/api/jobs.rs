@@ -1,20 +1,10 @@
 //! Jobs, as operators see them.
 
 use axum::http::{Method, StatusCode};
-use doorward_domain::{JobError, JobId, JobKind};
+use doorward_domain::JobId;
 use serde_json::json;
-use time::Duration;
 
 use super::support::{Api, text};
-
-/// Has the one attempt of a job fail.
-async fn kill(api: &Api, kind: &str) {
-    let ctx = &api.world.ctx;
-    let (kinds, now) = ([JobKind::parse(kind).unwrap()], ctx.clock.now());
-    for job in ctx.store.jobs_claim(&kinds, 9, Duration::HOUR, now).await.unwrap().taken {
-        doorward_app::job::fail(ctx, &job, &JobError::new("out of luck")).await.unwrap();
-    }
-}
 
 fn path(id: JobId) -> String {
     format!("/api/v1/jobs/{id}")
@@ -25,7 +15,7 @@ async fn a_dead_job_is_found_tried_again_and_deleted() {
     let api = Api::new().await;
     let admin = api.admin().await;
     let dead = api.enqueue("mail.reset", 1).await;
-    kill(&api, "mail.reset").await;
+    api.kill("mail.reset").await;
     let ready = api.enqueue("mail.reset", 1).await;
     let other = api.enqueue("audit.seal", 1).await;
 

@@ -20,7 +20,7 @@ use doorward_app::{
     bootstrap, change,
 };
 use doorward_domain::{
-    DisplayName, Email, JobId, JobKind, JobPayload, NewJob, Password, User, UserId,
+    DisplayName, Email, JobError, JobId, JobKind, JobPayload, NewJob, Password, User, UserId,
     ports::{FeedCursor, Imported, ImportedUser, Store},
 };
 use doorward_http::{HttpSettings, HttpState, Lifecycle, RateLimits, router};
@@ -123,6 +123,17 @@ impl Api {
         work.job_enqueue(&NewJob { max_attempts, ..new.clone() }).await.expect("the job is added");
         work.commit().await.expect("the unit of work commits");
         new.id
+    }
+
+    /// Has an attempt at each job of the kind fail.
+    pub async fn kill(&self, kind: &str) {
+        let ctx = &self.world.ctx;
+        let (kinds, now) = ([JobKind::parse(kind).expect("a valid kind")], ctx.clock.now());
+        let claim = ctx.store.jobs_claim(&kinds, 9, time::Duration::HOUR, now).await;
+        for job in claim.expect("jobs are claimed").taken {
+            let failed = doorward_app::job::fail(ctx, &job, &JobError::new("out of luck")).await;
+            failed.expect("the failure is noted");
+        }
     }
 
     /// Over the store in memory.

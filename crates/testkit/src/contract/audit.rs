@@ -200,6 +200,8 @@ async fn found(store: &Arc<dyn Store>, filter: &AuditFilter) -> Vec<AuditEvent> 
 
 async fn held_by(store: &Arc<dyn Store>, first: i64, last: i64) -> SealedEvents {
     let mut held = store.audit_events_of_seals(first, last).await.expect("the events can be read");
-    held.values_mut().for_each(|events| events.sort_by_key(|event| event.id));
+    for events in held.values_mut() {
+        events.sort_by_key(|event| event.id);
+    }
     held
 }
