@@ -111,8 +111,11 @@ impl JobRegistry {
     }
 
     /// Has jobs of a kind done by this function.
-    pub fn handle<F>(&mut self, kind: JobKind, handler: fn(Arc<Ctx>, Attempt) -> F)
-    where
+    pub fn handle<F>(
+        &mut self,
+        kind: JobKind,
+        handler: impl Fn(Arc<Ctx>, Attempt) -> F + Send + Sync + 'static,
+    ) where
         F: Future<Output = Result<Completed, AttemptError>> + Send + 'static,
     {
         self.handlers.insert(kind, Box::new(move |ctx, attempt| Box::pin(handler(ctx, attempt))));
