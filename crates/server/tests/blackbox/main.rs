@@ -6,6 +6,7 @@
 #![cfg(unix)]
 
 mod api;
+mod audit;
 mod command_line;
 mod console;
 mod disconnects;
