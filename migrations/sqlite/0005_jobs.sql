@@ -24,6 +24,8 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_waiting_idx ON jobs (run_at, id) WHERE state IN ('ready', 'retrying');
 CREATE INDEX jobs_running_idx ON jobs (leased_until) WHERE state = 'running';
 CREATE INDEX jobs_finished_idx ON jobs (finished_at) WHERE finished_at IS NOT NULL;
+-- What operators look for among many that went well.
+CREATE INDEX jobs_dead_idx ON jobs (id) WHERE state = 'dead';
 CREATE UNIQUE INDEX jobs_unique_key_key ON jobs (unique_key) WHERE unique_key IS NOT NULL;
 
 -- The last tick of what happens again and again, so that it happens once, whichever process is first.

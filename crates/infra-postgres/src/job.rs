@@ -6,7 +6,7 @@ use doorward_domain::{
     Page, PageRequest, Timestamp,
     ports::{Claim, JobQueries, JobQueue, StoreError},
 };
-use sqlx::postgres::PgQueryResult;
+use sqlx::{PgConnection, postgres::PgQueryResult};
 use time::Duration;
 use uuid::Uuid;
 
@@ -77,6 +77,83 @@ fn sort(rows: Vec<ClaimedRow>) -> Result<Claim, StoreError> {
 
 fn names(kinds: &[JobKind]) -> Vec<&str> {
     kinds.iter().map(JobKind::as_str).collect()
+}
+
+/// The columns of a [`JobRow`], with the rest of the statement and its parameters.
+macro_rules! select_jobs {
+    ($rest:literal $(, $parameter:expr)* $(,)?) => {
+        sqlx::query_as!(
+            JobRow,
+            "SELECT id, kind, state, attempts, max_attempts, run_at, created_at, last_error FROM jobs "
+            + $rest
+            $(, $parameter)*
+        )
+    };
+}
+
+/// A page and one row more. Most jobs have succeeded, so those in another state are found by the partial
+/// index of that state, which a statement must name literally.
+async fn page_rows(
+    connection: &mut PgConnection,
+    filter: &JobFilter,
+    page: PageRequest<JobId>,
+) -> Result<Vec<JobRow>, StoreError> {
+    let state = filter.state.map(JobState::as_str);
+    let kind = filter.kind.as_ref().map(JobKind::as_str);
+    let (after, limit) = (page.after.map(JobId::as_uuid), i64::from(page.limit.get()) + 1);
+    let rows = match filter.state {
+        None | Some(JobState::Succeeded) => {
+            select_jobs!(
+                "WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR kind = $2)
+                   AND ($3::uuid IS NULL OR id < $3)
+                 ORDER BY id DESC LIMIT $4",
+                state,
+                kind,
+                after,
+                limit,
+            )
+            .fetch_all(connection)
+            .await
+        }
+        Some(JobState::Dead) => {
+            select_jobs!(
+                "WHERE state = 'dead' AND ($1::text IS NULL OR kind = $1)
+                   AND ($2::uuid IS NULL OR id < $2)
+                 ORDER BY id DESC LIMIT $3",
+                kind,
+                after,
+                limit,
+            )
+            .fetch_all(connection)
+            .await
+        }
+        Some(JobState::Running) => {
+            select_jobs!(
+                "WHERE state = 'running' AND ($1::text IS NULL OR kind = $1)
+                   AND ($2::uuid IS NULL OR id < $2)
+                 ORDER BY id DESC LIMIT $3",
+                kind,
+                after,
+                limit,
+            )
+            .fetch_all(connection)
+            .await
+        }
+        Some(JobState::Ready | JobState::Retrying) => {
+            select_jobs!(
+                "WHERE state IN ('ready', 'retrying') AND state = $1
+                   AND ($2::text IS NULL OR kind = $2) AND ($3::uuid IS NULL OR id < $3)
+                 ORDER BY id DESC LIMIT $4",
+                state,
+                kind,
+                after,
+                limit,
+            )
+            .fetch_all(connection)
+            .await
+        }
+    };
+    rows.map_err(store_error)
 }
 
 #[async_trait]
@@ -196,25 +273,7 @@ impl JobQueries for PostgresStore {
         filter: &JobFilter,
         page: PageRequest<JobId>,
     ) -> Result<Page<Job, JobId>, StoreError> {
-        let rows = self
-            .read(async |connection| {
-                sqlx::query_as!(
-                    JobRow,
-                    "SELECT id, kind, state, attempts, max_attempts, run_at, created_at, last_error
-                     FROM jobs
-                     WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR kind = $2)
-                       AND ($3::uuid IS NULL OR id < $3)
-                     ORDER BY id DESC LIMIT $4",
-                    filter.state.map(JobState::as_str),
-                    filter.kind.as_ref().map(JobKind::as_str),
-                    page.after.map(JobId::as_uuid),
-                    i64::from(page.limit.get()) + 1,
-                )
-                .fetch_all(connection)
-                .await
-                .map_err(store_error)
-            })
-            .await?;
+        let rows = self.read(async |connection| page_rows(connection, filter, page).await).await?;
         let jobs = rows.into_iter().map(Job::try_from).collect::<Result<_, _>>()?;
         Ok(Page::from_surplus(jobs, page.limit, |job: &Job| job.id))
     }

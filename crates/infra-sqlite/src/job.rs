@@ -7,7 +7,7 @@ use doorward_domain::{
     ports::{Claim, JobQueries, JobQueue, StoreError},
 };
 use serde_json::{Value, json};
-use sqlx::sqlite::SqliteQueryResult;
+use sqlx::{SqliteExecutor, sqlite::SqliteQueryResult};
 use time::Duration;
 use uuid::Uuid;
 
@@ -126,6 +126,81 @@ impl SqliteStore {
     }
 }
 
+/// The columns of a [`JobRow`], with the rest of the statement and its parameters.
+macro_rules! select_jobs {
+    ($rest:literal $(, $parameter:expr)* $(,)?) => {
+        sqlx::query_as!(
+            JobRow,
+            r#"SELECT id AS "id: Uuid", kind, state, attempts, max_attempts, run_at, created_at, last_error FROM jobs "#
+            + $rest
+            $(, $parameter)*
+        )
+    };
+}
+
+/// A page and one row more. Most jobs have succeeded, so those in another state are found by the partial
+/// index of that state, which a statement must name literally.
+async fn page_rows(
+    executor: impl SqliteExecutor<'_>,
+    filter: &JobFilter,
+    page: PageRequest<JobId>,
+) -> Result<Vec<JobRow>, StoreError> {
+    let state = filter.state.map(JobState::as_str);
+    let kind = filter.kind.as_ref().map(JobKind::as_str);
+    let (after, limit) = (page.after.map(JobId::as_uuid), i64::from(page.limit.get()) + 1);
+    let rows = match filter.state {
+        None | Some(JobState::Succeeded) => {
+            select_jobs!(
+                "WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR kind = ?2)
+                   AND (?3 IS NULL OR id < ?3)
+                 ORDER BY id DESC LIMIT ?4",
+                state,
+                kind,
+                after,
+                limit,
+            )
+            .fetch_all(executor)
+            .await
+        }
+        Some(JobState::Dead) => {
+            select_jobs!(
+                "WHERE state = 'dead' AND (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR id < ?2)
+                 ORDER BY id DESC LIMIT ?3",
+                kind,
+                after,
+                limit,
+            )
+            .fetch_all(executor)
+            .await
+        }
+        Some(JobState::Running) => {
+            select_jobs!(
+                "WHERE state = 'running' AND (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR id < ?2)
+                 ORDER BY id DESC LIMIT ?3",
+                kind,
+                after,
+                limit,
+            )
+            .fetch_all(executor)
+            .await
+        }
+        Some(JobState::Ready | JobState::Retrying) => {
+            select_jobs!(
+                "WHERE state IN ('ready', 'retrying') AND state = ?1 AND (?2 IS NULL OR kind = ?2)
+                   AND (?3 IS NULL OR id < ?3)
+                 ORDER BY id DESC LIMIT ?4",
+                state,
+                kind,
+                after,
+                limit,
+            )
+            .fetch_all(executor)
+            .await
+        }
+    };
+    rows.map_err(store_error)
+}
+
 #[async_trait]
 impl JobQueries for SqliteStore {
     async fn jobs_claim(
@@ -234,26 +309,7 @@ impl JobQueries for SqliteStore {
         filter: &JobFilter,
         page: PageRequest<JobId>,
     ) -> Result<Page<Job, JobId>, StoreError> {
-        let state = filter.state.map(JobState::as_str);
-        let kind = filter.kind.as_ref().map(JobKind::as_str);
-        let after = page.after.map(JobId::as_uuid);
-        let limit = i64::from(page.limit.get()) + 1;
-        let rows = sqlx::query_as!(
-            JobRow,
-            r#"
-            SELECT id AS "id: Uuid", kind, state, attempts, max_attempts, run_at, created_at, last_error
-            FROM jobs
-            WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR id < ?3)
-            ORDER BY id DESC LIMIT ?4
-            "#,
-            state,
-            kind,
-            after,
-            limit,
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(store_error)?;
+        let rows = page_rows(&self.readers, filter, page).await?;
         let jobs = rows.into_iter().map(Job::try_from).collect::<Result<_, _>>()?;
         Ok(Page::from_surplus(jobs, page.limit, |job: &Job| job.id))
     }

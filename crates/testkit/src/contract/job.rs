@@ -447,9 +447,29 @@ pub async fn jobs_are_listed_newest_first_as_the_filter_says(store: Arc<dyn Stor
     assert_eq!(page(&seals, 5, None).await.0, [6]);
     let none = JobFilter { state: Some(JobState::Ready), kind: Some(seal) };
     assert_eq!(page(&none, 5, None).await.0, []);
+    let in_state = |state| JobFilter { state: Some(state), kind: None };
+    let running = store.jobs_claim(&[kind("mail")], 2, LONG, NOW).await.unwrap().taken;
+    assert_eq!(page(&in_state(JobState::Running), 1, None).await, (vec![2], Some(job_id(2))));
+    assert_eq!(page(&in_state(JobState::Running), 1, Some(job_id(2))).await, (vec![1], None));
+    assert!(fail(&store, &running[0].lease, Some(Duration::ZERO)).await);
+    assert!(complete(&store, &running[1].lease).await);
+    let listed = async |state| page(&in_state(state), 9, None).await.0;
+    assert_eq!(listed(JobState::Ready).await, [7, 5, 4, 3]);
+    assert_eq!(
+        [listed(JobState::Retrying).await, listed(JobState::Succeeded).await].concat().len(),
+        2
+    );
     let mut counts = store.job_counts().await.unwrap();
     counts.sort_unstable();
-    assert_eq!(counts, [(JobState::Ready, 6), (JobState::Dead, 1)]);
+    assert_eq!(
+        counts,
+        [
+            (JobState::Ready, 4),
+            (JobState::Succeeded, 1),
+            (JobState::Retrying, 1),
+            (JobState::Dead, 1)
+        ]
+    );
 }
 
 pub async fn finished_jobs_are_forgotten_in_time_and_no_others(store: Arc<dyn Store>) {
