@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
 use doorward_app::{
-    Actor, Ctx, Policy, access, account, bootstrap,
+    Actor, Ctx, Links, Policy, access, account, bootstrap,
     grant::GrantCache,
     revocation::RevocationList,
     session::{self, Login, Tokens},
 };
 use doorward_domain::{
-    Device, DisplayName, Email, Origin, Password, PasswordPolicy, SigningAlgorithm, User,
+    Device, DisplayName, Email, Origin, Password, PasswordPolicy, ProofLives, SigningAlgorithm, User,
     ports::Store, refresh::RefreshPolicy,
 };
 use secrecy::ExposeSecret;
@@ -51,10 +51,23 @@ impl World {
             grants: Arc::new(GrantCache::default()),
             sealer: Arc::new(PlainSealer),
             mailer: Arc::clone(&mailer) as _,
+            links: Arc::new(Links {
+                verify_email: "https://example.com/verify-email".to_owned(),
+                reset_password: "https://example.com/reset-password".to_owned(),
+                confirm_email_change: "https://example.com/confirm-email-change".to_owned(),
+                cancel_email_change: "https://example.com/cancel-email-change".to_owned(),
+            }),
             origin: Origin::default(),
             policy: Policy {
                 password: PasswordPolicy { min_length: 15 },
                 conceal_existing: false,
+                require_verified_email: false,
+                proofs: ProofLives {
+                    verification: Duration::hours(24),
+                    password_reset: Duration::HOUR,
+                    email_change: Duration::HOUR,
+                    email_change_cancel: Duration::hours(24),
+                },
                 refresh: RefreshPolicy {
                     idle_ttl: Duration::days(30),
                     absolute_ttl: Duration::days(90),
