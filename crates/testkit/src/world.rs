@@ -3,11 +3,12 @@ use std::sync::Arc;
 use doorward_app::{
     Actor, Ctx, Links, Policy, access, account, bootstrap,
     grant::GrantCache,
+    job::{self, JobRegistry},
     revocation::RevocationList,
     session::{self, Login, Tokens},
 };
 use doorward_domain::{
-    Device, DisplayName, Email, Origin, Password, PasswordPolicy, ProofLives, SigningAlgorithm, User,
+    Device, DisplayName, Email, Mail, Origin, Password, PasswordPolicy, ProofLives, SigningAlgorithm, User,
     ports::Store, refresh::RefreshPolicy,
 };
 use secrecy::ExposeSecret;
@@ -124,6 +125,24 @@ impl World {
         };
         bootstrap::create_admin(&self.ctx, command).await.expect("an administrator can be made");
         self.signed_in(email).await.1
+    }
+
+    /// Does every job that is due, and returns the mails that were sent since the last call.
+    ///
+    /// # Panics
+    /// When the store fails.
+    pub async fn mails(&self) -> Vec<Mail> {
+        let (ctx, registry) = (Arc::new(self.ctx.clone()), JobRegistry::built_in());
+        loop {
+            let claimed = job::claim(&ctx, &registry.kinds(), 10, Duration::MINUTE).await;
+            let claimed = claimed.expect("jobs can be claimed");
+            if claimed.is_empty() {
+                return self.mailer.take();
+            }
+            for claimed in claimed {
+                job::attempt(&ctx, &registry, claimed).await.expect("an attempt can be noted");
+            }
+        }
     }
 
     /// # Panics
