@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
-use doorward_domain::{Email, LetterKind, Mail, ports::Store};
+use doorward_domain::{
+    AuditFilter, Email, LetterKind, Mail, PageLimit, PageRequest, ports::Store,
+};
 use doorward_testkit::{World, code_of, token_of};
 use serde_json::{Value, json};
 
@@ -161,6 +163,67 @@ async fn an_address_is_changed_and_changed_back() {
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
     assert_eq!(api.get("/api/v1/users/me", Some(&token)).await.problem(), "invalid_token");
     assert_eq!(login(&api, ADA, PASSWORD).await.status, StatusCode::OK);
+}
+
+/// The action of the one event that a request left.
+async fn left(api: &Api, answer: &Answer) -> String {
+    let id = answer.header("x-request-id");
+    let page = PageRequest { limit: PageLimit::new(200).unwrap(), after: None };
+    let events = api.world.ctx.store.audit_events(&AuditFilter::default(), page).await.unwrap();
+    let mut own = events.items.iter().filter(|event| event.origin.request_id.as_deref() == id);
+    let action = own.next().expect("the request left an event").action.clone();
+    assert_eq!(own.next(), None, "one event");
+    action
+}
+
+#[tokio::test]
+async fn each_step_leaves_an_event() {
+    let api = Api::new().await;
+    let token = api.signed_in(ADA).await;
+    let (auth, known) = ("/api/v1/auth", json!({"email": ADA}));
+    for (path, expected) in [
+        ("verify-email/resend", "verification.requested"),
+        ("password-reset", "password_reset.requested"),
+    ] {
+        for body in [known.clone(), json!({"email": "nobody@example.com"})] {
+            let answer = api.post(&format!("{auth}/{path}"), body).await;
+            assert_eq!(left(&api, &answer).await, expected);
+        }
+    }
+    let body = json!({"new_email": "ada@example.org", "password": PASSWORD});
+    let path = "/api/v1/users/me/email";
+    for (password, expected) in [("x", "password.refused"), (PASSWORD, "email_change.requested")] {
+        let mut body = body.clone();
+        body["password"] = password.into();
+        let answer = api.call(Method::POST, path, Some(&token), Some(body)).await;
+        assert_eq!(left(&api, &answer).await, expected);
+    }
+    let mails = api.world.mails().await;
+    let proof = |kind| json!({"token": token_of(letter(&mails, kind))});
+    let mut reset = proof(LetterKind::ResetPassword);
+    reset["new_password"] = NEW.into();
+    let confirm = proof(LetterKind::ConfirmEmailChange);
+    let cancel = proof(LetterKind::EmailChangeRequested);
+    let code = json!({"email": "nobody@example.com", "code": "12345678"});
+    for (path, body, expected) in [
+        ("verify-email", code, "proof.refused"),
+        ("verify-email", proof(LetterKind::VerifyEmail), "email.verified"),
+        ("verify-email", proof(LetterKind::VerifyEmail), "proof.refused"),
+        ("email-change/confirm", confirm.clone(), "email.changed"),
+        ("email-change/confirm", confirm, "proof.refused"),
+        ("email-change/cancel", cancel.clone(), "email_change.cancelled"),
+        ("email-change/cancel", cancel, "proof.refused"),
+        ("password-reset/confirm", reset, "proof.refused"),
+    ] {
+        let answer = api.post(&format!("{auth}/{path}"), body).await;
+        assert_eq!(left(&api, &answer).await, expected, "{path}");
+    }
+    api.post(&format!("{auth}/password-reset"), known).await;
+    let mails = api.world.mails().await;
+    let mut reset = json!({"token": token_of(letter(&mails, LetterKind::ResetPassword))});
+    reset["new_password"] = NEW.into();
+    let answer = api.post(&format!("{auth}/password-reset/confirm"), reset).await;
+    assert_eq!(left(&api, &answer).await, "password.reset");
 }
 
 /// Sends a request many times at once; how many were answered with 204. All others are refused as invalid.
