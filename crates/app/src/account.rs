@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use doorward_domain::{
-    AuditAction, AuditEvent, AuditParty, DisplayName, Email, Password, PasswordHash, RoleName,
-    User, UserId, UserStatus,
+    AuditAction, AuditEvent, AuditParty, DisplayName, Email, LetterKind, Password, PasswordHash,
+    RoleName, User, UserId, UserStatus,
     password::PasswordError,
     ports::{Constraint, StoreError, Verdict},
     session::RevocationCause,
 };
 
 use crate::{
-    Actor, Ctx, Failure, audit, failure::failed_from_ports, revocation, session,
+    Actor, Ctx, Failure, audit, failure::failed_from_ports, mailing, revocation, session,
     user::is_last_admin,
 };
 
@@ -33,7 +33,8 @@ pub enum RegisterError {
     Failed(Failure),
 }
 
-/// Signs a person up: an active account with the role `user` and an unverified address.
+/// Signs a person up: an active account with the role `user` and an unverified address, to which
+/// a mail goes by which it can be verified.
 ///
 /// # Errors
 /// [`RegisterError::Password`] before any hashing; [`RegisterError::EmailTaken`].
@@ -47,7 +48,8 @@ pub async fn register(ctx: &Ctx, command: Register) -> Result<User, RegisterErro
 pub const CONCEALED_WRITE: Duration = Duration::from_millis(250);
 
 /// Signs a person up as [`register`] does, but tells nobody whether there was an account with the address
-/// already: either way the outcome is the same, after the same hash and at the same time.
+/// already: either way the outcome is the same, after the same hash and at the same time. Who has one is
+/// told by mail.
 ///
 /// The write is what differs, because a new account has to reach the disk. So the outcome, be it a
 /// failure, is held back until `pause` is over, which counts from the moment when it is called: when the
@@ -109,10 +111,16 @@ async fn insert(
 ) -> Result<User, RegisterError> {
     let Newcomer { email, name, hash } = newcomer;
     let now = ctx.clock.now();
-    let user = User::new(UserId::new(now, ctx.entropy.as_ref()), email, name, roles, now);
+    let id = UserId::new(now, ctx.entropy.as_ref());
+    // Whoever makes an account at the console vouches for its address.
+    let user = User { email_verified: maker.is_some(), ..User::new(id, email, name, roles, now) };
     let mut work = ctx.store.begin().await?;
     match work.user_insert(&user).await {
         Err(StoreError::Conflict(Constraint::UserEmail)) => {
+            if ctx.policy.conceal_existing && maker.is_none() {
+                let told = LetterKind::AlreadySignedUp;
+                work.job_enqueue(&mailing::job(ctx, told, &user.email, None, now)).await?;
+            }
             let refused = audit::event(ctx, AuditAction::SignUpRefused, now);
             work.audit_append(&AuditEvent { actor: maker, ..refused }).await?;
             work.commit().await?;
@@ -121,6 +129,9 @@ async fn insert(
         other => other?,
     }
     work.credential_insert(user.id, &hash, now).await?;
+    if maker.is_none() {
+        mailing::enqueue(ctx, &mut *work, LetterKind::VerifyEmail, &user, now).await?;
+    }
     let party = AuditParty::user(user.id);
     let event = match maker {
         Some(maker) => audit::event(ctx, AuditAction::AdminCreated, now).by(maker),

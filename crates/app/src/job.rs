@@ -18,6 +18,7 @@ use crate::{
     Ctx, Failure, audit,
     failure::failed_from_ports,
     grant::{JobsRead, JobsWrite, Permitted},
+    mailing,
 };
 
 /// How long a job that succeeded is kept for operators to see.
@@ -107,6 +108,7 @@ impl JobRegistry {
             registry.handle(kind.clone(), prune);
             registry.repeat(kind, PRUNE_PERIOD);
         }
+        mailing::register(&mut registry);
         registry
     }
 

@@ -1,11 +1,11 @@
 //! Changing one's password.
 
 use doorward_domain::{
-    AuditAction, Password, UserStatus, password::PasswordError, ports::Verdict,
-    session::RevocationCause,
+    AuditAction, LetterKind, Password, ProofPurpose, Timestamp, UserStatus,
+    password::PasswordError, ports::Verdict, session::RevocationCause,
 };
 
-use crate::{Actor, Ctx, Failure, audit, failure::failed_from_ports, revocation, session};
+use crate::{Actor, Ctx, Failure, audit, failure::failed_from_ports, mailing, revocation, session};
 
 /// Somebody wants another password.
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ pub enum ChangePasswordError {
 }
 
 /// Changes one's own password and ends all sessions but the present one: whoever knew the old
-/// password is signed out.
+/// password is signed out. Mails by which it could be reset are void, and a notice goes out.
 ///
 /// # Errors
 /// [`ChangePasswordError::Password`] before any hashing; [`ChangePasswordError::WrongPassword`],
@@ -56,7 +56,8 @@ pub async fn change(
     let until = session::tokens_until(ctx, now);
     let mut work = ctx.store.begin().await?;
     let user = work.user_lock(user_id).await?;
-    user.filter(|user| user.status == UserStatus::Active).ok_or(ChangePasswordError::Gone)?;
+    let user = user.filter(|user| user.status == UserStatus::Active);
+    let user = user.ok_or(ChangePasswordError::Gone)?;
     if !work.credential_replace(user_id, credential.version, &hash, now).await? {
         work.audit_append(&refused(now)).await?;
         work.commit().await?;
@@ -71,6 +72,9 @@ pub async fn change(
             until,
         )
         .await?;
+    let reset = ProofPurpose::ResetPassword;
+    work.proofs_void(user_id, reset, Timestamp::UNIX_EPOCH, now).await?;
+    mailing::enqueue(ctx, &mut *work, LetterKind::PasswordChanged, &user, now).await?;
     let changed = audit::own(ctx, AuditAction::PasswordChanged, actor, now);
     work.audit_append(&changed.with("sessions_ended", ended.len())).await?;
     work.commit().await?;

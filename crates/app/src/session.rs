@@ -38,6 +38,9 @@ pub enum LoginError {
     /// Only ever told after a right password.
     #[error("the account is disabled")]
     AccountDisabled,
+    /// Only ever told after a right password.
+    #[error("the address is not verified yet")]
+    EmailNotVerified,
     #[error(transparent)]
     Failed(Failure),
 }
@@ -60,6 +63,10 @@ pub async fn login(ctx: &Ctx, command: Login) -> Result<Tokens, LoginError> {
     if user.status == UserStatus::Disabled {
         refused(ctx, owner, "account disabled").await?;
         return Err(LoginError::AccountDisabled);
+    }
+    if ctx.policy.require_verified_email && !user.email_verified {
+        refused(ctx, owner, "address not verified").await?;
+        return Err(LoginError::EmailNotVerified);
     }
     let rehash = if outdated { Some(ctx.hasher.hash(&command.password).await?) } else { None };
 

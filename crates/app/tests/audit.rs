@@ -6,25 +6,29 @@ use doorward_app::{
     Actor, access,
     account::{self, RegisterError},
     audit::{self, Verified, VerifyError},
+    email_change::{self, ChangeEmail},
     grant::{self, Permitted},
     import::Import,
     job, maintenance,
     password::{self, ChangePassword},
+    password_reset::{self, ResetPassword},
+    proof::Presented,
     role,
     session::{self, Login},
     signing_key,
     user::{self, UpdateUser},
+    verification,
 };
 use doorward_domain::{
     AuditAction, AuditEvent, AuditFilter, AuditParty, Device, DisplayName, Email, JobError,
-    JobKind, JobPayload, NewJob, Origin, PageLimit, PageRequest, Password, Role, RoleName,
-    UserStatus,
+    JobKind, JobPayload, LetterKind, Mail, NewJob, Origin, PageLimit, PageRequest, Password, Role,
+    RoleName, UserStatus,
     audit::chain::Tampering,
     ports::{ImportDigest, Store},
     role::RoleDescription,
 };
-use doorward_testkit::{PASSWORD, World, mock::MockStore};
-use secrecy::ExposeSecret;
+use doorward_testkit::{PASSWORD, World, mock::MockStore, token_of};
+use secrecy::{ExposeSecret, SecretString};
 use time::Duration;
 
 /// All events, oldest first.
@@ -103,6 +107,39 @@ async fn what_cannot_be_written_down_does_not_happen() {
     user::begin_export(&world.ctx, &by, false).await.unwrap_err();
 }
 
+/// Everything that is done by mail; the tokens and codes that were mailed.
+async fn every_flow(world: &World) -> Vec<String> {
+    let ctx = &world.ctx;
+    let address = Email::parse("bob@example.com").unwrap();
+    world.registered("bob@example.com").await;
+    verification::request(ctx, &address).await.unwrap();
+    password_reset::request(ctx, &address).await.unwrap();
+    let mut mails = world.mails().await;
+    let of = |mails: &[Mail], letter| {
+        let mail = mails.iter().find(|it| it.letter.kind() == letter).unwrap();
+        SecretString::from(token_of(mail))
+    };
+    let token = Presented::Token(of(&mails, LetterKind::VerifyEmail));
+    verification::verify(ctx, &token).await.unwrap();
+    verification::verify(ctx, &token).await.unwrap_err();
+    let presented = Presented::Token(of(&mails, LetterKind::ResetPassword));
+    let new = Password::parse(PASSWORD).unwrap();
+    password_reset::confirm(ctx, ResetPassword { presented, new }).await.unwrap();
+    let (_, actor) = world.signed_in("bob@example.com").await;
+    let (new, password) = (Email::parse("bob@example.org").unwrap(), Password::parse(PASSWORD));
+    let command = ChangeEmail { new, password: password.unwrap() };
+    email_change::request(ctx, &actor, command).await.unwrap();
+    let change = world.mails().await;
+    let token = of(&change, LetterKind::ConfirmEmailChange);
+    email_change::confirm(ctx, &Presented::Token(token)).await.unwrap();
+    email_change::cancel(ctx, of(&change, LetterKind::EmailChangeRequested)).await.unwrap();
+    mails.extend(change);
+    let is_proof = |mail: &&Mail| {
+        !matches!(mail.letter.kind(), LetterKind::Welcome | LetterKind::PasswordChanged)
+    };
+    mails.iter().filter(is_proof).map(token_of).collect()
+}
+
 /// One trail in which everything happens that can leave an event. What holds for all events is checked
 /// on it.
 #[tokio::test]
@@ -132,6 +169,7 @@ async fn every_action_is_produced_and_none_gives_a_secret_away() {
         let _ = password::change(ctx, &actor, command).await;
     }
     session::logout(ctx, &actor).await.unwrap();
+    let secrets = every_flow(&world).await;
 
     let name = RoleName::parse("support").unwrap();
     let (description, permissions) = (RoleDescription::default(), [].into());
@@ -173,6 +211,7 @@ async fn every_action_is_produced_and_none_gives_a_secret_away() {
         for secret in ["@example.com", PASSWORD, new, stolen, "wrong\""] {
             assert!(!told.contains(secret), "{told}");
         }
+        assert!(secrets.iter().all(|secret| !told.contains(secret)), "{told}");
     }
     world.assert_consistent().await;
 }

@@ -85,6 +85,7 @@ fn full() -> MockStore {
     work.expect_audit_append().returning(|_| Ok(()));
     work.expect_user_insert().returning(|_| Ok(()));
     work.expect_credential_insert().returning(|_, _, _| Ok(()));
+    work.expect_job_enqueue().returning(|_| Ok(true));
     work.expect_commit().return_once(|| Err(StoreError::Unavailable("disk full".into())));
     let mut store = MockStore::new();
     store.expect_begin().return_once(move || Ok(Box::new(work)));

@@ -96,8 +96,8 @@ async fn counting_entropy() {
         let first = world.registered("ada@example.com").await;
         let second = world.registered("grace@example.com").await;
         assert_eq!(first.id.to_string(), "019b76da-a800-7000-8000-000000000001");
-        // Each sign-up makes an id for the audit trail as well.
-        assert_eq!(second.id.to_string(), "019b76da-a800-7000-8000-000000000003");
+        // Each sign-up makes an id for the job of its mail and one for the audit trail as well.
+        assert_eq!(second.id.to_string(), "019b76da-a800-7000-8000-000000000004");
         world.assert_consistent().await;
     }
 }
@@ -143,7 +143,7 @@ async fn plain_signer() {
     assert_eq!(
         tokens.access_token.expose_secret(),
         format!(
-            "access:{}:{session}:019b76da-a800-7000-8000-000000000004:1767225600:1767226500:1767225600:pwd:user",
+            "access:{}:{session}:019b76da-a800-7000-8000-000000000005:1767225600:1767226500:1767225600:pwd:user",
             user.id
         )
     );
@@ -217,8 +217,8 @@ async fn mock_entropy() {
     entropy
         .expect_fill()
         .withf(|bytes| bytes.len() == 8)
-        // The user's id and that of the audit event.
-        .times(2)
+        // The ids of the user, of the job that mails them, and of the audit event.
+        .times(3)
         .returning(|bytes| bytes.fill(0xff));
     world.ctx.entropy = Arc::new(entropy);
 

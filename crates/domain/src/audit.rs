@@ -57,6 +57,22 @@ actions! {
     /// A refresh token that had been used was presented again; its session was revoked.
     RefreshTokenReused = "refresh_token.reused",
     PasswordChanged = "password.changed",
+    /// Somebody wants another password for an address, of which nobody knows yet whether it has an account.
+    PasswordResetRequested = "password_reset.requested",
+    /// A new password was set by who reads the mail of the account.
+    PasswordReset = "password.reset",
+    /// Somebody wants the mail once more that verifies an address.
+    VerificationRequested = "verification.requested",
+    EmailVerified = "email.verified",
+    EmailChangeRequested = "email_change.requested",
+    /// The new address was confirmed.
+    EmailChanged = "email.changed",
+    /// A change of address was stopped or undone by who reads the mail of the one before.
+    EmailChangeCancelled = "email_change.cancelled",
+    /// A mail with a token and a code was handed to the mail server.
+    ProofMailed = "proof.mailed",
+    /// A token or a code was refused. Without a subject when it belongs to nobody.
+    ProofRefused = "proof.refused",
     /// A signed-in person gave a wrong password where it is asked for once more.
     PasswordRefused = "password.refused",
     RoleGranted = "role.granted",

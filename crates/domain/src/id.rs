@@ -74,6 +74,10 @@ id! {
     /// Names a job.
     JobId
 }
+id! {
+    /// Names a proof that mail of an address is read.
+    ProofId
+}
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ use std::fmt;
 
 use time::Duration;
 
-use crate::{JobId, Timestamp, ports::Entropy};
+use crate::{JobId, LetterKind, Timestamp, ports::Entropy};
 
 /// Longest name of a kind in octets.
 const KIND_MAX_OCTETS: usize = 50;
@@ -40,6 +40,12 @@ impl JobKind {
             && text.starts_with(|c: char| c.is_ascii_lowercase())
             && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.'));
         if well_formed { Ok(Self(text.to_owned())) } else { Err(JobKindError) }
+    }
+
+    /// The kind that sends this letter.
+    #[must_use]
+    pub fn mail(letter: LetterKind) -> Self {
+        Self(format!("mail.{}", letter.as_str()))
     }
 
     #[must_use]

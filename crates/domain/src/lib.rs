@@ -13,6 +13,7 @@ mod case_folding;
 pub mod credential;
 pub mod display_name;
 pub mod email;
+pub mod email_proof;
 pub mod foreign_hash;
 pub mod id;
 pub mod job;
@@ -34,14 +35,15 @@ pub use audit::{AuditAction, AuditEvent, AuditFilter, AuditParty, Origin};
 pub use credential::{Credential, PasswordHash};
 pub use display_name::DisplayName;
 pub use email::Email;
+pub use email_proof::{EmailProof, ProofLives, ProofPurpose, ProofSecrets, TokenDigest};
 pub use foreign_hash::ForeignHashError;
-pub use id::{AuditEventId, JobId, SessionId, TokenId, UserId};
+pub use id::{AuditEventId, JobId, ProofId, SessionId, TokenId, UserId};
 pub use job::{
     ClaimedJob, Job, JobError, JobFilter, JobKey, JobKind, JobLease, JobPayload, JobState, NewJob,
     RetryPolicy,
 };
 pub use key_life::{KeyLife, KeyPlan, KeyState};
-pub use mail::{Letter, Mail, Proof};
+pub use mail::{Letter, LetterKind, Mail, Proof};
 pub use page::{Page, PageLimit, PageRequest};
 pub use password::{Password, PasswordPolicy};
 pub use permission::Permission;

@@ -58,18 +58,51 @@ pub struct Proof {
     pub code_lives: Duration,
 }
 
-impl Letter {
-    /// The name of its template.
+/// Which letter it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LetterKind {
+    Welcome,
+    VerifyEmail,
+    ResetPassword,
+    ConfirmEmailChange,
+    EmailChangeRequested,
+    PasswordChanged,
+    AlreadySignedUp,
+}
+
+impl LetterKind {
+    /// The name of its template, and of the kind of job that sends it behind `mail.`.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Welcome => "welcome",
-            Self::VerifyEmail(_) => "verify_email",
-            Self::ResetPassword(_) => "reset_password",
-            Self::ConfirmEmailChange(_) => "confirm_email_change",
-            Self::EmailChangeRequested { .. } => "email_change_requested",
+            Self::VerifyEmail => "verify_email",
+            Self::ResetPassword => "reset_password",
+            Self::ConfirmEmailChange => "confirm_email_change",
+            Self::EmailChangeRequested => "email_change_requested",
             Self::PasswordChanged => "password_changed",
             Self::AlreadySignedUp => "already_signed_up",
         }
+    }
+}
+
+impl Letter {
+    #[must_use]
+    pub const fn kind(&self) -> LetterKind {
+        match self {
+            Self::Welcome => LetterKind::Welcome,
+            Self::VerifyEmail(_) => LetterKind::VerifyEmail,
+            Self::ResetPassword(_) => LetterKind::ResetPassword,
+            Self::ConfirmEmailChange(_) => LetterKind::ConfirmEmailChange,
+            Self::EmailChangeRequested { .. } => LetterKind::EmailChangeRequested,
+            Self::PasswordChanged => LetterKind::PasswordChanged,
+            Self::AlreadySignedUp => LetterKind::AlreadySignedUp,
+        }
+    }
+
+    /// The name of its template.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.kind().as_str()
     }
 }

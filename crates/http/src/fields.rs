@@ -169,6 +169,11 @@ impl Fields {
         (parsed.len() == items.len()).then_some(parsed)
     }
 
+    /// Whether a member is there that was not read yet.
+    pub fn has(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+
     pub fn has_faults(&self) -> bool {
         !self.faults.is_empty()
     }

@@ -93,10 +93,21 @@ impl RateLimiter {
             return None;
         }
         let class = match (method, template.rsplit("/api/v1").next().unwrap_or_default()) {
-            (&Method::POST, "/users") => &self.sign_up,
-            // Whatever checks a password is a place to guess it.
+            // Whatever has somebody mailed who may not want it.
+            (&Method::POST, "/users" | "/auth/verify-email/resend" | "/auth/password-reset") => {
+                &self.sign_up
+            }
+            // Whatever checks a password or a code is a place to guess it.
+            (
+                &Method::POST,
+                "/auth/verify-email"
+                | "/auth/password-reset/confirm"
+                | "/auth/email-change/confirm"
+                | "/auth/email-change/cancel",
+            ) => &self.login,
             (&Method::POST, "/auth/login")
             | (&Method::PUT, "/users/me/password")
+            | (&Method::POST, "/users/me/email")
             | (&Method::DELETE, "/users/me") => &self.login,
             (&Method::POST, "/auth/refresh") => &self.refresh,
             _ => &self.other,

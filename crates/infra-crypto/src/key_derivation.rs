@@ -13,6 +13,8 @@ pub(crate) enum KeyUse {
     Sealing,
     /// Signing the seals of the audit trail.
     AuditTrail,
+    /// The MACs of proofs that are mailed.
+    Proof,
 }
 
 /// Derives a 256-bit key by HKDF-SHA256 (RFC 5869). The labels are part of what installations have
@@ -28,6 +30,7 @@ pub(crate) fn derive_key(
         KeyUse::RefreshToken => b"doorward refresh token mac v1",
         KeyUse::Sealing => b"doorward signing key sealing v1",
         KeyUse::AuditTrail => b"doorward audit trail mac v1",
+        KeyUse::Proof => b"doorward proof mac v1",
     };
     let mut key = Zeroizing::new([0; 32]);
     Salt::new(HKDF_SHA256, b"doorward")
@@ -62,6 +65,7 @@ mod tests {
             derive(secret, KeyUse::AuditTrail),
             "IVAP5toL91UIQGPlBYuEgla/N9bLl77zR+095XDFVks="
         );
+        assert_eq!(derive(secret, KeyUse::Proof), "UCt+H0/IarmDcnLOB7wCw18wQcvlPOLRyVMBHEassAo=");
     }
 
     #[test]
@@ -70,6 +74,7 @@ mod tests {
             derive("one", KeyUse::RefreshToken),
             derive("one", KeyUse::Sealing),
             derive("one", KeyUse::AuditTrail),
+            derive("one", KeyUse::Proof),
             derive("two", KeyUse::RefreshToken),
             derive("two", KeyUse::Sealing),
         ];

@@ -7,8 +7,8 @@
 //!   machine enter.
 //! - [`Argon2Hasher`] hashes passwords with Argon2id (RFC 9106), a bounded number at a time, and
 //!   checks them against the hashes of other systems too.
-//! - [`TokenService`] makes and checks access tokens (JWTs by RFC 9068) and refresh tokens, and keeps
-//!   the signing keys encrypted.
+//! - [`TokenService`] makes and checks access tokens (JWTs by RFC 9068), refresh tokens and the
+//!   proofs that are mailed, and keeps the signing keys encrypted.
 //! - [`HmacAuditSealer`] digests and signs the audit trail.
 //!
 //! **Invariant:** everything secret that is kept at rest or signed goes back to one secret of the
@@ -25,6 +25,7 @@ mod foreign_hash;
 mod hashing_pool;
 mod key_derivation;
 mod keyring;
+mod proof_token;
 mod refresh_token;
 mod sealing;
 mod signing_key;

@@ -3,7 +3,8 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use doorward_domain::{
-    AccessClaims, KeyPlan, PublicKey, SealedSigningKey, SessionId, Timestamp,
+    AccessClaims, KeyPlan, ProofId, ProofPurpose, ProofSecrets, PublicKey, SealedSigningKey,
+    SessionId, Timestamp, TokenDigest,
     ports::{KeyError, TokenError, TokenSigner},
     session::Generation,
 };
@@ -12,6 +13,7 @@ use secrecy::SecretString;
 use crate::{
     access_token::AccessTokens,
     keyring::{self, Keyring},
+    proof_token::ProofTokens,
     refresh_token::RefreshTokens,
     sealing::Sealer,
 };
@@ -38,11 +40,12 @@ pub struct TokenSettings {
 /// Makes and checks access and refresh tokens.
 ///
 /// Access tokens are signed with keys that the database keeps, encrypted under a key derived from
-/// `auth.secret`; they come in by [`keys_adopt`](TokenSigner::keys_adopt). Refresh tokens carry a
-/// MAC under another derived key, and need none of them.
+/// `auth.secret`; they come in by [`keys_adopt`](TokenSigner::keys_adopt). Refresh tokens and proofs
+/// carry a MAC under other derived keys, and need none of them.
 pub struct TokenService {
     sealer: Sealer,
     refresh: RefreshTokens,
+    proofs: ProofTokens,
     access: AccessTokens,
     /// Readers hold the lock just long enough to take the present keyring, so a token is always
     /// checked against one whole set of keys.
@@ -62,6 +65,7 @@ impl TokenService {
         Ok(Self {
             sealer: Sealer::new(&secret, &previous_secrets)?,
             refresh: RefreshTokens::new(&secret, &previous_secrets)?,
+            proofs: ProofTokens::new(&secret, &previous_secrets)?,
             access: AccessTokens { issuer, audience },
             keyring: RwLock::default(),
         })
@@ -107,6 +111,18 @@ impl TokenSigner for TokenService {
 
     fn refresh_verify(&self, token: &str) -> Option<(SessionId, Generation)> {
         self.refresh.verify(token)
+    }
+
+    fn proof_sign(&self, purpose: ProofPurpose, id: ProofId) -> ProofSecrets {
+        self.proofs.sign(purpose, id)
+    }
+
+    fn proof_verify(&self, purpose: ProofPurpose, token: &str) -> Option<(ProofId, TokenDigest)> {
+        self.proofs.verify(purpose, token)
+    }
+
+    fn proof_code_verify(&self, purpose: ProofPurpose, id: ProofId, code: &str) -> bool {
+        self.proofs.code_verify(purpose, id, code)
     }
 }
 

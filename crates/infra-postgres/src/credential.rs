@@ -147,6 +147,31 @@ impl CredentialRepository for PostgresUnitOfWork {
         .await
     }
 
+    async fn credential_put(
+        &mut self,
+        user_id: UserId,
+        hash: &PasswordHash,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.run(async |connection| {
+            sqlx::query!(
+                "INSERT INTO credentials (user_id, password_hash, version, updated_at)
+                 VALUES ($1, $2, 0, $3)
+                 ON CONFLICT (user_id) DO UPDATE
+                 SET password_hash = excluded.password_hash, version = credentials.version + 1,
+                     updated_at = excluded.updated_at",
+                user_id.as_uuid(),
+                hash.as_str(),
+                now,
+            )
+            .execute(connection)
+            .await
+            .map(|_| ())
+            .map_err(store_error)
+        })
+        .await
+    }
+
     async fn credential_is_current(
         &mut self,
         user_id: UserId,

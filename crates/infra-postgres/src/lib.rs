@@ -12,6 +12,7 @@ mod audit;
 mod change;
 mod consistency;
 mod credential;
+mod email_proof;
 mod error;
 mod import;
 mod job;

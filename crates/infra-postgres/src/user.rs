@@ -6,7 +6,7 @@ use doorward_domain::{
     UserStatus,
     ports::{CHANGE_KEPT_FOR, Constraint, StoreError, UserQueries, UserRepository},
 };
-use sqlx::PgExecutor;
+use sqlx::{Executor, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use crate::{
@@ -79,10 +79,29 @@ async fn by_id(executor: impl PgExecutor<'_>, id: UserId) -> Result<Option<User>
         .transpose()
 }
 
+async fn savepoint(
+    connection: &mut PgConnection,
+    statement: &'static str,
+) -> Result<(), StoreError> {
+    connection.execute(statement).await.map(drop).map_err(store_error)
+}
+
 #[async_trait]
 impl UserQueries for PostgresStore {
     async fn user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError> {
         self.read(async |connection| by_id(connection, id).await).await
+    }
+
+    async fn user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
+        self.read(async |connection| {
+            select_users!("WHERE email_canonical = $1", email.canonical())
+                .fetch_optional(connection)
+                .await
+                .map_err(store_error)?
+                .map(User::try_from)
+                .transpose()
+        })
+        .await
     }
 
     async fn user_exists(&self) -> Result<bool, StoreError> {
@@ -199,6 +218,58 @@ impl UserRepository for PostgresUnitOfWork {
             .transpose()
         })
         .await
+    }
+
+    async fn user_verify_email(&mut self, id: UserId, now: Timestamp) -> Result<bool, StoreError> {
+        let verified = self
+            .run(async |connection| {
+                sqlx::query!(
+                    "UPDATE users SET email_verified = true, updated_at = $2 WHERE id = $1",
+                    id.as_uuid(),
+                    now,
+                )
+                .execute(connection)
+                .await
+                .map_err(store_error)
+            })
+            .await?;
+        Ok(verified.rows_affected() == 1)
+    }
+
+    async fn user_set_email(
+        &mut self,
+        id: UserId,
+        email: &Email,
+        now: Timestamp,
+    ) -> Result<Option<User>, StoreError> {
+        self.run(async |connection| {
+            // An UPDATE has no ON CONFLICT. What the rule refuses is undone up to here, and the
+            // transaction goes on.
+            savepoint(connection, "SAVEPOINT address").await?;
+            let changed = sqlx::query!(
+                "UPDATE users SET email = $2, email_canonical = $3, email_verified = true,
+                                  updated_at = $4
+                 WHERE id = $1",
+                id.as_uuid(),
+                email.as_given(),
+                email.canonical(),
+                now,
+            )
+            .execute(&mut *connection)
+            .await;
+            match changed {
+                Err(sqlx::Error::Database(error))
+                    if error.constraint() == Some("users_email_canonical_key") =>
+                {
+                    savepoint(connection, "ROLLBACK TO SAVEPOINT address").await?;
+                    return Ok(Err(StoreError::Conflict(Constraint::UserEmail)));
+                }
+                other => other.map_err(store_error)?,
+            };
+            savepoint(connection, "RELEASE SAVEPOINT address").await?;
+            by_id(connection, id).await.map(Ok)
+        })
+        .await?
     }
 
     async fn user_set_status(

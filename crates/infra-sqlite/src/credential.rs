@@ -141,6 +141,29 @@ impl CredentialRepository for SqliteUnitOfWork {
         Ok(())
     }
 
+    async fn credential_put(
+        &mut self,
+        user_id: UserId,
+        hash: &PasswordHash,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (user_id, hash, now) = (user_id.as_uuid(), hash.as_str(), to_micros(now));
+        sqlx::query!(
+            "INSERT INTO credentials (user_id, password_hash, version, updated_at)
+             VALUES (?1, ?2, 0, ?3)
+             ON CONFLICT (user_id) DO UPDATE
+             SET password_hash = excluded.password_hash, version = credentials.version + 1,
+                 updated_at = excluded.updated_at",
+            user_id,
+            hash,
+            now,
+        )
+        .execute(self.connection())
+        .await
+        .map_err(store_error)?;
+        Ok(())
+    }
+
     async fn credential_is_current(
         &mut self,
         user_id: UserId,

@@ -96,6 +96,16 @@ impl UserQueries for SqliteStore {
         by_id(&self.readers, id).await
     }
 
+    async fn user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
+        let canonical = email.canonical();
+        select_users!("WHERE email_canonical = ?1", canonical)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(store_error)?
+            .map(User::try_from)
+            .transpose()
+    }
+
     async fn user_exists(&self) -> Result<bool, StoreError> {
         sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM users) AS "exists!: bool""#)
             .fetch_one(&self.readers)
@@ -194,6 +204,47 @@ impl UserRepository for SqliteUnitOfWork {
         .map_err(store_error)?
         .map(User::try_from)
         .transpose()
+    }
+
+    async fn user_verify_email(&mut self, id: UserId, now: Timestamp) -> Result<bool, StoreError> {
+        let (id, now) = (id.as_uuid(), to_micros(now));
+        let verified = sqlx::query!(
+            "UPDATE users SET email_verified = 1, updated_at = ?2 WHERE id = ?1",
+            id,
+            now,
+        )
+        .execute(self.connection())
+        .await
+        .map_err(store_error)?;
+        Ok(verified.rows_affected() == 1)
+    }
+
+    async fn user_set_email(
+        &mut self,
+        id: UserId,
+        email: &Email,
+        now: Timestamp,
+    ) -> Result<Option<User>, StoreError> {
+        let (uuid, now) = (id.as_uuid(), to_micros(now));
+        let (given, canonical) = (email.as_given(), email.canonical());
+        let changed = sqlx::query!(
+            "UPDATE OR IGNORE users
+             SET email = ?2, email_canonical = ?3, email_verified = 1, updated_at = ?4
+             WHERE id = ?1",
+            uuid,
+            given,
+            canonical,
+            now,
+        )
+        .execute(self.connection())
+        .await
+        .map_err(store_error)?;
+        match by_id(self.connection(), id).await? {
+            Some(_) if changed.rows_affected() == 0 => {
+                Err(StoreError::Conflict(Constraint::UserEmail))
+            }
+            user => Ok(user),
+        }
     }
 
     async fn user_set_status(

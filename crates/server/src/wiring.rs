@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use doorward_app::{Ctx, Policy, grant::GrantCache, revocation::RevocationList};
+use doorward_app::{Ctx, Links, Policy, grant::GrantCache, revocation::RevocationList};
 use doorward_domain::{
-    Origin, PasswordPolicy,
+    Origin, PasswordPolicy, ProofLives,
     ports::{Entropy, Store},
     refresh::RefreshPolicy,
 };
@@ -20,7 +20,7 @@ use secrecy::SecretString;
 
 use crate::{
     secret,
-    settings::{self, DatabaseUrl, Settings},
+    settings::{self, DatabaseUrl, MailLinks, Settings},
 };
 
 /// The database that the settings name. Nothing outside of this file asks which kind it is.
@@ -151,9 +151,26 @@ pub fn context(settings: &Settings, database: &Database) -> Result<Ctx> {
         grants: Arc::new(GrantCache::default()),
         sealer: Arc::new(sealer),
         mailer: Arc::new(UnconfiguredMailer),
+        links: Arc::new(links(settings)),
         policy,
         origin: Origin::default(),
     })
+}
+
+fn links(settings: &Settings) -> Links {
+    let MailLinks {
+        verify_email_path,
+        reset_password_path,
+        confirm_email_change_path,
+        cancel_email_change_path,
+    } = &settings.mail_links;
+    let page = |path: &str| format!("{}{path}", settings.server.public_url);
+    Links {
+        verify_email: page(verify_email_path),
+        reset_password: page(reset_password_path),
+        confirm_email_change: page(confirm_email_change_path),
+        cancel_email_change: page(cancel_email_change_path),
+    }
 }
 
 fn policy(settings: &Settings) -> Result<Policy> {
@@ -161,6 +178,13 @@ fn policy(settings: &Settings) -> Result<Policy> {
     Ok(Policy {
         password: PasswordPolicy { min_length: settings.password.min_length },
         conceal_existing: settings.sign_up.conceal_existing,
+        require_verified_email: auth.require_verified_email,
+        proofs: ProofLives {
+            verification: auth.verification.try_into()?,
+            password_reset: auth.password_reset.try_into()?,
+            email_change: time::Duration::HOUR,
+            email_change_cancel: time::Duration::DAY,
+        },
         refresh: RefreshPolicy {
             idle_ttl: auth.refresh_idle_ttl.try_into()?,
             absolute_ttl: auth.refresh_absolute_ttl.try_into()?,

@@ -21,7 +21,7 @@ mod world;
 
 pub use ambient::{CountingEntropy, FixedClock};
 pub use hasher::PlainHasher;
-pub use mailer::FakeMailer;
+pub use mailer::{FakeMailer, code_of, token_of};
 pub use memory::MemoryStore;
 pub use sealer::PlainSealer;
 pub use signer::PlainSigner;

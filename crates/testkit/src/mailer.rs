@@ -5,9 +5,10 @@ use std::{
 
 use async_trait::async_trait;
 use doorward_domain::{
-    Mail,
+    Letter, Mail, Proof,
     ports::{EmailService, MailError},
 };
+use secrecy::ExposeSecret;
 
 /// Keeps the mails that it was given, and refuses as many as it was told to.
 #[derive(Default)]
@@ -32,6 +33,38 @@ impl FakeMailer {
     /// Answers one more of the mails to come with this error.
     pub fn refuse(&self, error: MailError) {
         lock(&self.refusals).push_back(error);
+    }
+}
+
+/// The token in the link of a mail.
+///
+/// # Panics
+/// When it has none.
+#[must_use]
+pub fn token_of(mail: &Mail) -> String {
+    let link = match &mail.letter {
+        Letter::EmailChangeRequested { cancel_link } => cancel_link,
+        letter => &proof_of(letter).link,
+    };
+    let (_, token) = link.expose_secret().split_once("?token=").expect("a link has a token");
+    token.to_owned()
+}
+
+/// The code in a mail.
+///
+/// # Panics
+/// When it has none.
+#[must_use]
+pub fn code_of(mail: &Mail) -> String {
+    proof_of(&mail.letter).code.expose_secret().to_owned()
+}
+
+fn proof_of(letter: &Letter) -> &Proof {
+    match letter {
+        Letter::VerifyEmail(proof)
+        | Letter::ResetPassword(proof)
+        | Letter::ConfirmEmailChange(proof) => proof,
+        other => panic!("{} proves nothing", other.name()),
     }
 }
 

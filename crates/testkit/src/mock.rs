@@ -6,17 +6,18 @@
 use async_trait::async_trait;
 use doorward_domain::{
     AccessClaims, AuditEvent, AuditEventId, AuditFilter, Credential, DisplayName, Email,
-    ForeignHashError, Job, JobError, JobFilter, JobId, JobKind, JobLease, JobState, KeyPlan,
-    NewJob, Page, PageRequest, Password, PasswordHash, PublicKey, Role, RoleName, SealedSigningKey,
-    Session, SessionId, Timestamp, User, UserFilter, UserId, UserKey, UserStatus,
+    EmailProof, ForeignHashError, Job, JobError, JobFilter, JobId, JobKind, JobLease, JobState,
+    KeyPlan, NewJob, Page, PageRequest, Password, PasswordHash, ProofId, ProofPurpose,
+    ProofSecrets, PublicKey, Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp,
+    TokenDigest, User, UserFilter, UserId, UserKey, UserStatus,
     audit::chain::{ChainLink, Checkpoint, Seal},
     ports::{
         AuditLog, AuditQueries, Change, ChangeFeed, Claim, Clock, CredentialQueries,
         CredentialRepository, Entropy, FeedCursor, HashError, ImportDigest, ImportRepository,
-        Imported, ImportedUser, JobQueries, JobQueue, KeyError, PasswordHasher, RoleQueries,
-        RoleRepository, SealedEvents, SessionQueries, SessionRepository, SigningKeyQueries,
-        SigningKeyRepository, Store, StoreError, TokenError, TokenSigner, UnitOfWork, UserQueries,
-        UserRepository, Verdict,
+        Imported, ImportedUser, JobQueries, JobQueue, KeyError, PasswordHasher, ProofInserted,
+        ProofQueries, ProofRepository, RoleQueries, RoleRepository, SealedEvents, SessionQueries,
+        SessionRepository, SigningKeyQueries, SigningKeyRepository, Store, StoreError, TokenError,
+        TokenSigner, UnitOfWork, UserQueries, UserRepository, Verdict,
     },
     session::{Generation, RevocationCause},
 };
@@ -77,6 +78,9 @@ mock! {
         fn access_verify(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenError>;
         fn refresh_sign(&self, session: SessionId, generation: Generation) -> SecretString;
         fn refresh_verify(&self, token: &str) -> Option<(SessionId, Generation)>;
+        fn proof_sign(&self, purpose: ProofPurpose, id: ProofId) -> ProofSecrets;
+        fn proof_verify(&self, purpose: ProofPurpose, token: &str) -> Option<(ProofId, TokenDigest)>;
+        fn proof_code_verify(&self, purpose: ProofPurpose, id: ProofId, code: &str) -> bool;
     }
 }
 
@@ -91,6 +95,7 @@ mock! {
     #[async_trait]
     impl UserQueries for Store {
         async fn user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError>;
+        async fn user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
         async fn user_exists(&self) -> Result<bool, StoreError>;
         async fn users(&self, filter: &UserFilter, page: &PageRequest<UserKey>) -> Result<Page<User, UserKey>, StoreError>;
         async fn users_after(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError>;
@@ -113,6 +118,10 @@ mock! {
     #[async_trait]
     impl SigningKeyQueries for Store {
         async fn signing_keys(&self) -> Result<Vec<SealedSigningKey>, StoreError>;
+    }
+    #[async_trait]
+    impl ProofQueries for Store {
+        async fn proof_by_id(&self, id: ProofId) -> Result<Option<EmailProof>, StoreError>;
     }
     #[async_trait]
     impl JobQueries for Store {
@@ -151,6 +160,8 @@ mock! {
         async fn user_lock(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
         async fn user_insert(&mut self, user: &User) -> Result<(), StoreError>;
         async fn user_rename(&mut self, id: UserId, name: &DisplayName, now: Timestamp) -> Result<Option<User>, StoreError>;
+        async fn user_verify_email(&mut self, id: UserId, now: Timestamp) -> Result<bool, StoreError>;
+        async fn user_set_email(&mut self, id: UserId, email: &Email, now: Timestamp) -> Result<Option<User>, StoreError>;
         async fn user_set_status(&mut self, id: UserId, status: UserStatus, now: Timestamp) -> Result<Option<User>, StoreError>;
         async fn user_set_roles(&mut self, id: UserId, roles: &[RoleName], now: Timestamp) -> Result<Option<User>, StoreError>;
         async fn user_count_admins(&mut self) -> Result<u64, StoreError>;
@@ -172,6 +183,7 @@ mock! {
     #[async_trait]
     impl CredentialRepository for UnitOfWork {
         async fn credential_insert(&mut self, user_id: UserId, hash: &PasswordHash, now: Timestamp) -> Result<(), StoreError>;
+        async fn credential_put(&mut self, user_id: UserId, hash: &PasswordHash, now: Timestamp) -> Result<(), StoreError>;
         async fn credential_is_current(&mut self, user_id: UserId, version: i64) -> Result<bool, StoreError>;
         async fn credential_replace(&mut self, user_id: UserId, expected_version: i64, hash: &PasswordHash, now: Timestamp) -> Result<bool, StoreError>;
         async fn credential_rehash(&mut self, user_id: UserId, expected_version: i64, hash: &PasswordHash, now: Timestamp) -> Result<(), StoreError>;
@@ -190,6 +202,15 @@ mock! {
         async fn signing_keys_raise_token_life(&mut self, generation: i64, token_life: Duration) -> Result<(), StoreError>;
         async fn signing_key_reseal(&mut self, kid: &str, sealed_private_key: &[u8]) -> Result<bool, StoreError>;
         async fn signing_keys_delete_before(&mut self, generation: i64) -> Result<u64, StoreError>;
+    }
+    #[async_trait]
+    impl ProofRepository for UnitOfWork {
+        async fn proof_insert(&mut self, proof: &EmailProof) -> Result<ProofInserted, StoreError>;
+        async fn proof_mailed(&mut self, id: ProofId, digest: &TokenDigest, code_expires_at: Timestamp, now: Timestamp) -> Result<bool, StoreError>;
+        async fn proof_use(&mut self, id: ProofId, now: Timestamp) -> Result<bool, StoreError>;
+        async fn proofs_try_code(&mut self, purpose: ProofPurpose, address: &Email, now: Timestamp) -> Result<Vec<EmailProof>, StoreError>;
+        async fn proofs_void(&mut self, user_id: UserId, purpose: ProofPurpose, since: Timestamp, now: Timestamp) -> Result<u64, StoreError>;
+        async fn proofs_prune(&mut self, expired_before: Timestamp, limit: u32) -> Result<u64, StoreError>;
     }
     #[async_trait]
     impl JobQueue for UnitOfWork {

@@ -1,21 +1,24 @@
 use std::sync::{Mutex, PoisonError};
 
 use doorward_domain::{
-    AccessClaims, KeyPlan, KeyState, PublicKey, RoleName, SealedSigningKey, SessionId, Timestamp,
-    TokenId, UserId,
+    AccessClaims, KeyPlan, KeyState, ProofId, ProofPurpose, ProofSecrets, PublicKey, RoleName,
+    SealedSigningKey, SessionId, Timestamp, TokenDigest, TokenId, UserId,
     key_life::lives,
-    ports::{KeyError, TokenError, TokenSigner},
+    ports::{AuditSealer, KeyError, TokenError, TokenSigner},
     session::Generation,
     signing_key::PublicKeyParameters,
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
+
+use crate::PlainSealer;
 
 /// Signs nothing: tokens are their claims, readable, so that a failing test shows what was in them.
 ///
 /// ```text
 /// access:USER:SESSION:TOKEN:ISSUED:EXPIRES:AUTH_TIME:METHODS:ROLES
 /// refresh:SESSION:GENERATION
+/// PURPOSE:PROOF
 /// ```
 #[derive(Debug, Default)]
 pub struct PlainSigner {
@@ -87,6 +90,24 @@ impl TokenSigner for PlainSigner {
         let (session, generation) = token.strip_prefix("refresh:")?.split_once(':')?;
         let generation = Generation::from_number(generation.parse().ok()?)?;
         Some((SessionId::from_uuid(session.parse().ok()?), generation))
+    }
+
+    fn proof_sign(&self, purpose: ProofPurpose, id: ProofId) -> ProofSecrets {
+        let token = format!("{}:{id}", purpose.as_str());
+        // Of two proofs of a test the codes differ, because the end of an id is what differs.
+        let number = id.as_uuid().as_u128() % 100_000_000;
+        let token_digest = TokenDigest(PlainSealer.digest(token.as_bytes()));
+        ProofSecrets { token: token.into(), token_digest, code: format!("{number:08}").into() }
+    }
+
+    fn proof_verify(&self, purpose: ProofPurpose, token: &str) -> Option<(ProofId, TokenDigest)> {
+        let id = token.strip_prefix(purpose.as_str())?.strip_prefix(':')?;
+        let digest = TokenDigest(PlainSealer.digest(token.as_bytes()));
+        Some((ProofId::from_uuid(id.parse().ok()?), digest))
+    }
+
+    fn proof_code_verify(&self, purpose: ProofPurpose, id: ProofId, code: &str) -> bool {
+        self.proof_sign(purpose, id).code.expose_secret() == code
     }
 }
 

@@ -1,14 +1,15 @@
 use std::sync::Arc;
 
 use doorward_app::{
-    Actor, Ctx, Policy, access, account, bootstrap,
+    Actor, Ctx, Links, Policy, access, account, bootstrap,
     grant::GrantCache,
+    job::{self, JobRegistry},
     revocation::RevocationList,
     session::{self, Login, Tokens},
 };
 use doorward_domain::{
-    Device, DisplayName, Email, Origin, Password, PasswordPolicy, SigningAlgorithm, User,
-    ports::Store, refresh::RefreshPolicy,
+    Device, DisplayName, Email, Mail, Origin, Password, PasswordPolicy, ProofLives,
+    SigningAlgorithm, User, ports::Store, refresh::RefreshPolicy,
 };
 use secrecy::ExposeSecret;
 use time::Duration;
@@ -51,10 +52,23 @@ impl World {
             grants: Arc::new(GrantCache::default()),
             sealer: Arc::new(PlainSealer),
             mailer: Arc::clone(&mailer) as _,
+            links: Arc::new(Links {
+                verify_email: "https://example.com/verify-email".to_owned(),
+                reset_password: "https://example.com/reset-password".to_owned(),
+                confirm_email_change: "https://example.com/confirm-email-change".to_owned(),
+                cancel_email_change: "https://example.com/cancel-email-change".to_owned(),
+            }),
             origin: Origin::default(),
             policy: Policy {
                 password: PasswordPolicy { min_length: 15 },
                 conceal_existing: false,
+                require_verified_email: false,
+                proofs: ProofLives {
+                    verification: Duration::hours(24),
+                    password_reset: Duration::HOUR,
+                    email_change: Duration::HOUR,
+                    email_change_cancel: Duration::hours(24),
+                },
                 refresh: RefreshPolicy {
                     idle_ttl: Duration::days(30),
                     absolute_ttl: Duration::days(90),
@@ -111,6 +125,24 @@ impl World {
         };
         bootstrap::create_admin(&self.ctx, command).await.expect("an administrator can be made");
         self.signed_in(email).await.1
+    }
+
+    /// Does every job that is due, and returns the mails that were sent since the last call.
+    ///
+    /// # Panics
+    /// When the store fails.
+    pub async fn mails(&self) -> Vec<Mail> {
+        let (ctx, registry) = (Arc::new(self.ctx.clone()), JobRegistry::built_in());
+        loop {
+            let claimed = job::claim(&ctx, &registry.kinds(), 10, Duration::MINUTE).await;
+            let claimed = claimed.expect("jobs can be claimed");
+            if claimed.is_empty() {
+                return self.mailer.take();
+            }
+            for claimed in claimed {
+                job::attempt(&ctx, &registry, claimed).await.expect("an attempt can be noted");
+            }
+        }
     }
 
     /// # Panics

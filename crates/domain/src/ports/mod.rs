@@ -5,6 +5,7 @@
 
 mod ambient;
 mod audit;
+mod email_proof;
 mod email_service;
 mod job_queue;
 mod password_hasher;
@@ -13,6 +14,7 @@ mod token_signer;
 
 pub use ambient::{Clock, Entropy};
 pub use audit::{AuditLog, AuditQueries, AuditSealer, SealedEvents};
+pub use email_proof::{ProofInserted, ProofQueries, ProofRepository};
 pub use email_service::{EmailService, MailError};
 pub use job_queue::{Claim, JobQueries, JobQueue};
 pub use password_hasher::{HashError, PasswordHasher, Verdict};

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use time::Duration;
 
-use super::{AuditLog, AuditQueries, JobQueries, JobQueue};
+use super::{AuditLog, AuditQueries, JobQueries, JobQueue, ProofQueries, ProofRepository};
 use crate::{
     Credential, DisplayName, Email, Page, PageRequest, PasswordHash, Revocation, Role, RoleName,
     SealedSigningKey, Session, SessionId, Timestamp, User, UserFilter, UserId, UserKey, UserStatus,
@@ -20,6 +20,7 @@ pub trait Store:
     + SessionQueries
     + SigningKeyQueries
     + JobQueries
+    + ProofQueries
     + AuditQueries
     + ChangeFeed
 {
@@ -57,6 +58,7 @@ pub trait UnitOfWork:
     + SessionRepository
     + SigningKeyRepository
     + JobQueue
+    + ProofRepository
     + AuditLog
 {
     /// Makes everything durable, visible to all, and known to the [`ChangeFeed`] and to the workers.
@@ -70,6 +72,9 @@ pub trait UnitOfWork:
 #[async_trait]
 pub trait UserQueries: Send + Sync {
     async fn user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError>;
+
+    /// The user with this address, whether or not they have a credential.
+    async fn user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
 
     /// Whether there is any user at all.
     async fn user_exists(&self) -> Result<bool, StoreError>;
@@ -115,6 +120,21 @@ pub trait UserRepository: Send {
         &mut self,
         id: UserId,
         name: &DisplayName,
+        now: Timestamp,
+    ) -> Result<Option<User>, StoreError>;
+
+    /// Marks the address as verified. `false` if there is no such user.
+    async fn user_verify_email(&mut self, id: UserId, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Gives a user another address, which counts as verified, and returns the user as they are now;
+    /// `None` if there is no such user.
+    ///
+    /// # Errors
+    /// `Conflict(UserEmail)` if the canonical address is taken; the transaction stays usable.
+    async fn user_set_email(
+        &mut self,
+        id: UserId,
+        email: &Email,
         now: Timestamp,
     ) -> Result<Option<User>, StoreError>;
 
@@ -249,6 +269,14 @@ pub trait CredentialQueries: Send + Sync {
 pub trait CredentialRepository: Send {
     /// Gives a user their first password.
     async fn credential_insert(
+        &mut self,
+        user_id: UserId,
+        hash: &PasswordHash,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Gives a user another password whatever the one before, also if they had none. The version rises.
+    async fn credential_put(
         &mut self,
         user_id: UserId,
         hash: &PasswordHash,

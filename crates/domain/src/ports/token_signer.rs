@@ -1,14 +1,16 @@
 use secrecy::SecretString;
 
 use crate::{
-    AccessClaims, KeyPlan, PublicKey, SealedSigningKey, SessionId, Timestamp, session::Generation,
+    AccessClaims, KeyPlan, ProofId, ProofPurpose, ProofSecrets, PublicKey, SealedSigningKey,
+    SessionId, Timestamp, TokenDigest, session::Generation,
 };
 
 /// Makes and checks the tokens of an installation.
 ///
 /// Access tokens are signed JWTs (RFC 9068). Refresh tokens are opaque to clients: a session id
 /// and a generation under a MAC, so that a forged one is refused without touching the database.
-/// Neither kind is ever taken for the other.
+/// Proofs are mailed as a token, the proof's id under a MAC, and as a code. No kind is ever taken for
+/// another.
 pub trait TokenSigner: Send + Sync {
     /// Makes a new signing key and encrypts its private half.
     ///
@@ -54,6 +56,18 @@ pub trait TokenSigner: Send + Sync {
     /// Reads a refresh token; `None` when it was made neither with the present `auth.secret` nor with
     /// one of `auth.previous_secrets`.
     fn refresh_verify(&self, token: &str) -> Option<(SessionId, Generation)>;
+
+    /// What is mailed of a proof. The same arguments always give the same token, of 256 bits that nobody
+    /// can guess, and the same code.
+    fn proof_sign(&self, purpose: ProofPurpose, id: ProofId) -> ProofSecrets;
+
+    /// Reads a token that was made for this purpose; `None` when it was made neither with the present
+    /// `auth.secret` nor with one of `auth.previous_secrets`.
+    fn proof_verify(&self, purpose: ProofPurpose, token: &str) -> Option<(ProofId, TokenDigest)>;
+
+    /// Whether this is the code of the proof, by the present `auth.secret` or one of
+    /// `auth.previous_secrets`. It takes the same time whatever the code.
+    fn proof_code_verify(&self, purpose: ProofPurpose, id: ProofId, code: &str) -> bool;
 }
 
 /// Why a signing key could not be made or used.

@@ -27,9 +27,13 @@ use crate::{
 const GUIDE: &str = include_str!("guide.md");
 
 /// The tags, in the order in which people need what bears them.
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     ("account", "Signing up, and one's own account."),
     ("authentication", "Signing in, staying signed in, signing out."),
+    (
+        "mail",
+        "What is done by reading one's mail: verifying an address, choosing another password, changing the address.",
+    ),
     ("sessions", "One's own sessions, one for each sign-in on a device."),
     ("users", "Other people's accounts, for operators."),
     ("roles", "Roles and what they permit, for operators."),

@@ -137,8 +137,14 @@ fn fault(operation: &Operation, components: &Components) -> Option<FieldError> {
         |name: &str, code, detail: String| FieldError { pointer: format!("/{name}"), code, detail };
     if let Some(RefOr::T(body)) = &operation.request_body {
         let RefOr::T(content) = body.content.values().next()? else { return None };
-        let Schema::Object(object) = resolved(content.schema.as_ref()?, components)? else {
-            return None;
+        let object = match resolved(content.schema.as_ref()?, components)? {
+            Schema::Object(object) => object,
+            // Of several forms the first one is shown.
+            Schema::OneOf(forms) => match resolved(forms.items.first()?, components)? {
+                Schema::Object(object) => object,
+                _ => return None,
+            },
+            _ => return None,
         };
         if let Some(name) = object.required.first() {
             return Some(fault(name, "required", "is missing".to_owned()));

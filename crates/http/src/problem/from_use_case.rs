@@ -5,13 +5,17 @@ use doorward_app::{
     access::AuthenticateError,
     account::{DeleteError, ProfileError, RegisterError},
     audit::AuditError,
+    email_change::{ChangeEmailError, SettleChangeError},
     grant::PermitError,
     job::JobQueueError,
     password::ChangePasswordError,
+    password_reset::ResetPasswordError,
+    proof::ProofError,
     role::RoleError,
     session::{ListError, LoginError, RefreshError, RevokeError},
     signing_key::SigningKeyError,
     user::UserError,
+    verification::RequestError,
 };
 use doorward_domain::{
     password::PasswordError,
@@ -99,7 +103,53 @@ impl From<LoginError> for Problem {
         match error {
             LoginError::InvalidCredentials => Self::new(Code::InvalidCredentials),
             LoginError::AccountDisabled => Self::new(Code::AccountDisabled),
+            LoginError::EmailNotVerified => Self::new(Code::EmailNotVerified),
             LoginError::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<RequestError> for Problem {
+    fn from(RequestError::Failed(failure): RequestError) -> Self {
+        failure.into()
+    }
+}
+
+impl From<ProofError> for Problem {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::Invalid => invalid_token(),
+            ProofError::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<ResetPasswordError> for Problem {
+    fn from(error: ResetPasswordError) -> Self {
+        match error {
+            ResetPasswordError::Invalid => invalid_token(),
+            ResetPasswordError::Password(error) => password_problem("/new_password", &error),
+            ResetPasswordError::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<ChangeEmailError> for Problem {
+    fn from(error: ChangeEmailError) -> Self {
+        match error {
+            ChangeEmailError::WrongPassword => Self::new(Code::WrongPassword),
+            ChangeEmailError::Gone => invalid_token(),
+            ChangeEmailError::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<SettleChangeError> for Problem {
+    fn from(error: SettleChangeError) -> Self {
+        match error {
+            SettleChangeError::Invalid => invalid_token(),
+            SettleChangeError::EmailTaken => Self::new(Code::EmailTaken),
+            SettleChangeError::Failed(failure) => failure.into(),
         }
     }
 }

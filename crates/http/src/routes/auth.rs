@@ -91,7 +91,7 @@ impl Read for LoginBody {
 /// Opens a session. An unknown address and a wrong password get the same answer in the same time.
 #[utoipa::path(
     post, path = "/auth/login", operation_id = "login", tag = TAG,
-    extensions(("x-problems" = json!([Code::InvalidCredentials, Code::AccountDisabled, Code::Overloaded]))),
+    extensions(("x-problems" = json!([Code::InvalidCredentials, Code::AccountDisabled, Code::EmailNotVerified, Code::Overloaded]))),
     request_body = LoginBody,
     responses((status = 200, description = "Signed in.", body = TokenPairView)),
 )]

@@ -4,13 +4,17 @@ mod account;
 mod audit;
 mod auth;
 mod docs;
+mod email_change;
 mod export;
 mod health;
 mod job;
 mod keys;
+mod password_reset;
+mod proof;
 mod role;
 mod session;
 mod user;
+mod verification;
 
 pub use account::UserView;
 pub(crate) use health::{Checks, DatabaseProbe};
@@ -69,6 +73,13 @@ pub(crate) fn documented() -> OpenApiRouter<HttpState> {
         .routes(routes!(auth::login))
         .routes(routes!(auth::refresh))
         .routes(routes!(auth::logout))
+        .routes(routes!(verification::verify))
+        .routes(routes!(verification::resend))
+        .routes(routes!(password_reset::request))
+        .routes(routes!(password_reset::confirm))
+        .routes(routes!(email_change::request))
+        .routes(routes!(email_change::confirm))
+        .routes(routes!(email_change::cancel))
         .routes(routes!(session::list, session::revoke_others))
         .routes(routes!(session::revoke))
         .routes(routes!(user::get, user::update, user::delete))

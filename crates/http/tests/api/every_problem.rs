@@ -7,8 +7,9 @@ use axum::{
     body::Body,
     http::{Method, Request, header},
 };
+use doorward_domain::LetterKind;
 use doorward_http::HttpSettings;
-use doorward_testkit::{World, mock::MockStore};
+use doorward_testkit::{World, mock::MockStore, token_of};
 use serde_json::{Value, json};
 
 use super::{
@@ -75,6 +76,7 @@ async fn each_promised_problem_is_answered() {
     answered.extend(refused_in_their_state().await);
     answered.extend(about_nothing().await);
     answered.extend(passwords_and_tokens().await);
+    answered.extend(proofs_by_mail().await);
     answered.extend(administrators_and_roles().await);
     answered.extend(a_job_that_was_not_tried().await);
     answered.extend(server_in_trouble().await);
@@ -206,6 +208,49 @@ async fn passwords_and_tokens() -> Problems {
     api.problems.into_inner().unwrap()
 }
 
+async fn proofs_by_mail() -> Problems {
+    let mut world = World::default();
+    world.ctx.policy.require_verified_email = true;
+    let mut api = Api::with(world, settings()).await;
+    api.sign_up("ada@example.com").await;
+    let login = json!({"email": "ada@example.com", "password": PASSWORD});
+    api.post("/api/v1/auth/login", login).await;
+    api.world.ctx.policy.require_verified_email = false;
+    let api = {
+        let answered = std::mem::take(&mut *api.problems.lock().unwrap());
+        let reopened = api.reopened();
+        reopened.problems.lock().unwrap().extend(answered);
+        reopened
+    };
+    let token = text(&api.sign_in("ada@example.com").await["access_token"]);
+    api.world.mails().await;
+
+    let change = "/api/v1/users/me/email";
+    let wrong = json!({"new_email": "ada@example.org", "password": "not the password"});
+    api.call(Method::POST, change, Some(&token), Some(wrong)).await;
+    let right = json!({"new_email": "ada@example.org", "password": PASSWORD});
+    api.call(Method::POST, change, Some(&token), Some(right)).await;
+    let change = api.world.mails().await;
+    let tokens: Vec<Value> = change.iter().map(|it| json!({"token": token_of(it)})).collect();
+    let confirm = || api.post("/api/v1/auth/email-change/confirm", tokens[0].clone());
+    api.sign_up("ada@example.org").await;
+    confirm().await;
+    let other = text(&api.sign_in("ada@example.org").await["access_token"]);
+    let body = Some(json!({"password": PASSWORD}));
+    api.call(Method::DELETE, "/api/v1/users/me", Some(&other), body).await;
+    confirm().await;
+    api.sign_up("ada@example.com").await;
+    api.post("/api/v1/auth/email-change/cancel", tokens[1].clone()).await;
+
+    api.post("/api/v1/auth/password-reset", json!({"email": "ada@example.org"})).await;
+    let mails = api.world.mails().await;
+    let reset = mails.iter().find(|it| it.letter.kind() == LetterKind::ResetPassword).unwrap();
+    api.world.hasher.set_overloaded(true);
+    let body = json!({"token": token_of(reset), "new_password": "four other words in a row"});
+    api.post("/api/v1/auth/password-reset/confirm", body).await;
+    api.problems.into_inner().unwrap()
+}
+
 async fn administrators_and_roles() -> Problems {
     let api = Api::new().await;
     let admin = api.admin().await;
@@ -253,6 +298,20 @@ async fn server_in_trouble() -> Problems {
         if asked.id == "refresh" {
             // Only a genuine one gets as far as the store.
             asked.body = Some(json!({"refresh_token": pair["refresh_token"]}));
+        }
+        // So does a code, which the store counts, while a token that nobody made does not.
+        let code = json!({"email": "ada@example.com", "code": "01234567"});
+        match asked.id.as_str() {
+            "verify_email" | "confirm_email_change" => asked.body = Some(code),
+            "reset_password" => {
+                let mut body = code;
+                body["new_password"] = "four other words in a row".into();
+                asked.body = Some(body);
+            }
+            "cancel_email_change" => {
+                asked.body = Some(json!({"token": format!("cancel_email_change:{NOBODY}")}));
+            }
+            _ => {}
         }
         asked.send(&api, Some(&admin)).await;
     }

@@ -24,8 +24,8 @@ pub use effective::{Effective, report};
 pub use fault::Faults;
 pub use inputs::Inputs;
 pub use sections::{
-    Audit, Auth, Bootstrap, Cors, Database, DatabaseUrl, Jobs, Log, LogFormat, Password, RateLimit,
-    Server, SignUp,
+    Audit, Auth, Bootstrap, Cors, Database, DatabaseUrl, Jobs, Log, LogFormat, MailLinks, Password,
+    RateLimit, Server, SignUp,
 };
 pub use table::markdown_table;
 
@@ -61,6 +61,7 @@ pub struct Settings {
     pub sign_up: SignUp,
     pub jobs: Jobs,
     pub audit: Audit,
+    pub mail_links: MailLinks,
     pub log: Log,
     pub cors: Cors,
     pub bootstrap: Bootstrap,
@@ -121,6 +122,7 @@ fn settings(environment: Environment, reader: &mut Reader) -> Result<Settings, R
     let sign_up = sections::sign_up(reader);
     let jobs = sections::jobs(reader);
     let audit = sections::audit(reader);
+    let mail_links = sections::mail_links(reader);
     let log = sections::log(reader);
     let cors = sections::cors(reader);
     let bootstrap = sections::bootstrap(environment, reader);
@@ -134,6 +136,7 @@ fn settings(environment: Environment, reader: &mut Reader) -> Result<Settings, R
         sign_up: sign_up?,
         jobs: jobs?,
         audit: audit?,
+        mail_links: mail_links?,
         log: log?,
         cors: cors?,
         bootstrap: bootstrap?,

@@ -81,6 +81,10 @@ pub struct Auth {
     /// At least `refresh_idle_ttl`.
     pub refresh_absolute_ttl: Duration,
     pub refresh_grace: Duration,
+    /// Whether nobody signs in whose address is not verified.
+    pub require_verified_email: bool,
+    pub verification: Duration,
+    pub password_reset: Duration,
     /// Passwords hashed at once.
     pub hash_concurrency: usize,
     /// Hashes that may wait for their turn.
@@ -115,6 +119,15 @@ pub struct Jobs {
 pub struct Audit {
     /// How long it is kept, if not for ever.
     pub retention: Option<Duration>,
+}
+
+/// The pages to which the links in mails lead, under `server.public_url`.
+#[derive(Debug, Clone)]
+pub struct MailLinks {
+    pub verify_email_path: String,
+    pub reset_password_path: String,
+    pub confirm_email_change_path: String,
+    pub cancel_email_change_path: String,
 }
 
 /// The form of log lines.
@@ -327,6 +340,9 @@ pub(super) fn auth(
     let refresh_idle_ttl = reader.seconds("auth.refresh_idle_ttl_seconds");
     let refresh_absolute_ttl = reader.seconds("auth.refresh_absolute_ttl_seconds");
     let refresh_grace = reader.seconds("auth.refresh_grace_seconds");
+    let require_verified_email = reader.switch("auth.require_verified_email");
+    let verification_hours = reader.number::<u64>("auth.verification_hours");
+    let password_reset_minutes = reader.number::<u64>("auth.password_reset_minutes");
     let hash_concurrency = reader
         .optional("auth.hash_concurrency", |text| reader::number("auth.hash_concurrency", text));
     let hash_queue = reader.number("auth.hash_queue");
@@ -354,6 +370,9 @@ pub(super) fn auth(
         refresh_idle_ttl: idle,
         refresh_absolute_ttl: absolute,
         refresh_grace: refresh_grace?,
+        require_verified_email: require_verified_email?,
+        verification: Duration::from_hours(verification_hours?),
+        password_reset: Duration::from_mins(password_reset_minutes?),
         hash_concurrency: hash_concurrency?.unwrap_or_else(spare_processors),
         hash_queue: hash_queue?,
         hash_queue_timeout: hash_queue_timeout?,
@@ -429,6 +448,33 @@ pub(super) fn jobs(reader: &mut Reader) -> Result<Jobs, Refused> {
 pub(super) fn audit(reader: &mut Reader) -> Result<Audit, Refused> {
     let days = reader.number::<u64>("audit.retention_days")?;
     Ok(Audit { retention: (days > 0).then(|| Duration::from_hours(24 * days)) })
+}
+
+pub(super) fn mail_links(reader: &mut Reader) -> Result<MailLinks, Refused> {
+    let verify_email_path = reader.required("mail.verify_email_path", page_path);
+    let reset_password_path = reader.required("mail.reset_password_path", page_path);
+    let confirm_email_change_path = reader.required("mail.confirm_email_change_path", page_path);
+    let cancel_email_change_path = reader.required("mail.cancel_email_change_path", page_path);
+    Ok(MailLinks {
+        verify_email_path: verify_email_path?,
+        reset_password_path: reset_password_path?,
+        confirm_email_change_path: confirm_email_change_path?,
+        cancel_email_change_path: cancel_email_change_path?,
+    })
+}
+
+/// Accepts a path to which `?token=…` can be put.
+fn page_path(text: &str) -> Result<String, Objection> {
+    let is_path = text.starts_with('/')
+        && !text.starts_with("//")
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'"' | b'<' | b'>'));
+    if is_path {
+        return Ok(text.to_owned());
+    }
+    let problem = format!("`{text}` is no path, or has a query");
+    Err(Objection::new(problem, "give a path that begins with /, as /verify-email"))
 }
 
 pub(super) fn log(reader: &mut Reader) -> Result<Log, Refused> {

@@ -10,6 +10,7 @@
 mod audit;
 mod change;
 mod credential;
+mod email_proof;
 mod import;
 mod job;
 mod role;
@@ -23,6 +24,7 @@ mod user_list;
 pub use audit::*;
 pub use change::*;
 pub use credential::*;
+pub use email_proof::*;
 pub use import::*;
 pub use job::*;
 pub use role::*;
@@ -124,6 +126,17 @@ macro_rules! store_contract {
             each_event_gets_one_seal,
             of_many_who_seal_each_event_is_sealed_by_one,
             pruning_takes_whole_seals_and_leaves_a_checkpoint,
+            a_proof_is_read_back_as_written,
+            of_many_uses_of_a_proof_one_wins,
+            so_many_proofs_are_made_for_an_address_and_no_more,
+            mails_to_an_address_count_after_its_user_is_gone,
+            a_code_is_tried_so_often_and_no_more,
+            a_code_works_when_its_mail_went_out_and_for_its_time,
+            proofs_are_made_void_by_user_purpose_and_time,
+            proofs_are_pruned_when_they_expired_long_enough_ago,
+            an_address_is_verified_and_replaced,
+            of_many_who_take_one_address_one_gets_it,
+            a_password_is_put_whatever_was_there,
         );
     };
     (@cases $create:path, $finish:path: $($case:ident),+ $(,)?) => {
@@ -155,6 +168,7 @@ pub fn cases() -> std::collections::BTreeSet<&'static str> {
         include_str!("audit.rs"),
         include_str!("change.rs"),
         include_str!("credential.rs"),
+        include_str!("email_proof.rs"),
         include_str!("import.rs"),
         include_str!("job.rs"),
         include_str!("role.rs"),

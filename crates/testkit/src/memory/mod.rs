@@ -1,6 +1,7 @@
 //! A store that forgets everything at the end of the test.
 
 mod audit;
+mod email_proof;
 mod job;
 mod state;
 mod unit_of_work;
@@ -65,6 +66,10 @@ impl Store for MemoryStore {
 impl UserQueries for MemoryStore {
     async fn user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError> {
         Ok(self.shared.read().users.get(&id).cloned())
+    }
+
+    async fn user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
+        Ok(self.shared.read().users.values().find(|user| user.email == *email).cloned())
     }
 
     async fn user_exists(&self) -> Result<bool, StoreError> {

@@ -1,15 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_domain::{
-    AuditEvent, AuditEventId, Credential, Email, JobId, JobKind, Revocation, Role, RoleName,
-    SealedSigningKey, Session, SessionId, Timestamp, User, UserId,
+    AuditEvent, AuditEventId, Credential, Email, JobId, JobKind, ProofId, Revocation, Role,
+    RoleName, SealedSigningKey, Session, SessionId, Timestamp, User, UserId,
     audit::chain::{Checkpoint, Seal},
     ports::{Change, ImportDigest},
     role::RoleDescription,
     session::RevocationCause,
 };
 
-use super::job::KeptJob;
+use super::{email_proof::KeptProof, job::KeptJob};
 
 /// Everything the store holds.
 #[derive(Debug, Clone)]
@@ -25,6 +25,7 @@ pub(super) struct State {
     pub imports: BTreeMap<ImportDigest, u64>,
     pub jobs: BTreeMap<JobId, KeptJob>,
     pub job_ticks: BTreeMap<JobKind, Timestamp>,
+    pub proofs: BTreeMap<ProofId, KeptProof>,
     /// Each with the number of its seal.
     pub audit_events: BTreeMap<AuditEventId, (AuditEvent, Option<i64>)>,
     pub audit_seals: BTreeMap<i64, Seal>,
@@ -60,6 +61,7 @@ impl Default for State {
             imports: BTreeMap::new(),
             jobs: BTreeMap::new(),
             job_ticks: BTreeMap::new(),
+            proofs: BTreeMap::new(),
             audit_events: BTreeMap::new(),
             audit_seals: BTreeMap::new(),
             audit_checkpoint: None,

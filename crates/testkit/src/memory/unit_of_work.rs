@@ -2,8 +2,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use doorward_domain::{
-    Credential, DisplayName, PasswordHash, Role, RoleName, SealedSigningKey, Session, SessionId,
-    Timestamp, User, UserId, UserStatus,
+    Credential, DisplayName, Email, PasswordHash, Role, RoleName, SealedSigningKey, Session,
+    SessionId, Timestamp, User, UserId, UserStatus,
     ports::{
         CHANGE_KEPT_FOR, Change, Constraint, CredentialRepository, ImportDigest, ImportRepository,
         Imported, ImportedUser, RoleRepository, SessionRepository, SigningKeyRepository,
@@ -90,6 +90,30 @@ impl UserRepository for MemoryUnitOfWork {
     ) -> Result<Option<User>, StoreError> {
         let Some(user) = self.state.users.get_mut(&id) else { return Ok(None) };
         user.name = name.clone();
+        user.updated_at = now;
+        Ok(Some(user.clone()))
+    }
+
+    async fn user_verify_email(&mut self, id: UserId, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.state.users.get_mut(&id).is_some_and(|user| {
+            user.email_verified = true;
+            user.updated_at = now;
+            true
+        }))
+    }
+
+    async fn user_set_email(
+        &mut self,
+        id: UserId,
+        email: &Email,
+        now: Timestamp,
+    ) -> Result<Option<User>, StoreError> {
+        if self.state.users.values().any(|other| other.id != id && other.email == *email) {
+            return Err(StoreError::Conflict(Constraint::UserEmail));
+        }
+        let Some(user) = self.state.users.get_mut(&id) else { return Ok(None) };
+        user.email = email.clone();
+        user.email_verified = true;
         user.updated_at = now;
         Ok(Some(user.clone()))
     }
@@ -217,6 +241,22 @@ impl CredentialRepository for MemoryUnitOfWork {
         let credential = Credential { user_id, hash: hash.clone(), version: 0 };
         self.state.credentials.insert(user_id, credential);
         Ok(())
+    }
+
+    async fn credential_put(
+        &mut self,
+        user_id: UserId,
+        hash: &PasswordHash,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        match self.state.credentials.get_mut(&user_id) {
+            Some(credential) => {
+                credential.hash = hash.clone();
+                credential.version += 1;
+                Ok(())
+            }
+            None => self.credential_insert(user_id, hash, now).await,
+        }
     }
 
     async fn credential_is_current(
