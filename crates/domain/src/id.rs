@@ -74,6 +74,10 @@ id! {
     /// Names a job.
     JobId
 }
+id! {
+    /// Names one attempt to carry out a request that may be sent again.
+    ClaimId
+}
 
 #[cfg(test)]
 mod tests {

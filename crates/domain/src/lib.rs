@@ -15,6 +15,7 @@ pub mod display_name;
 pub mod email;
 pub mod foreign_hash;
 pub mod id;
+pub mod idempotency;
 pub mod job;
 pub mod key_life;
 pub mod mail;
@@ -35,7 +36,8 @@ pub use credential::{Credential, PasswordHash};
 pub use display_name::DisplayName;
 pub use email::Email;
 pub use foreign_hash::ForeignHashError;
-pub use id::{AuditEventId, JobId, SessionId, TokenId, UserId};
+pub use id::{AuditEventId, ClaimId, JobId, SessionId, TokenId, UserId};
+pub use idempotency::IdempotencyKey;
 pub use job::{
     ClaimedJob, Job, JobError, JobFilter, JobKey, JobKind, JobLease, JobPayload, JobState, NewJob,
     RetryPolicy,

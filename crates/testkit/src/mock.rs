@@ -10,13 +10,14 @@ use doorward_domain::{
     NewJob, Page, PageRequest, Password, PasswordHash, PublicKey, Role, RoleName, SealedSigningKey,
     Session, SessionId, Timestamp, User, UserFilter, UserId, UserKey, UserStatus,
     audit::chain::{ChainLink, Checkpoint, Seal},
+    idempotency::{Claimed, Fingerprint, RequestClaim},
     ports::{
-        AuditLog, AuditQueries, Change, ChangeFeed, Claim, Clock, CredentialQueries,
-        CredentialRepository, Entropy, FeedCursor, HashError, ImportDigest, ImportRepository,
-        Imported, ImportedUser, JobQueries, JobQueue, KeyError, PasswordHasher, RoleQueries,
-        RoleRepository, SealedEvents, SessionQueries, SessionRepository, SigningKeyQueries,
-        SigningKeyRepository, Store, StoreError, TokenError, TokenSigner, UnitOfWork, UserQueries,
-        UserRepository, Verdict,
+        AnswerRepository, AuditLog, AuditQueries, Change, ChangeFeed, Claim, Clock,
+        CredentialQueries, CredentialRepository, Entropy, FeedCursor, HashError, ImportDigest,
+        ImportRepository, Imported, ImportedUser, JobQueries, JobQueue, KeyError, PasswordHasher,
+        RequestClaims, RoleQueries, RoleRepository, SealedEvents, SessionQueries,
+        SessionRepository, SigningKeyQueries, SigningKeyRepository, Store, StoreError, TokenError,
+        TokenSigner, UnitOfWork, UserQueries, UserRepository, Verdict,
     },
     session::{Generation, RevocationCause},
 };
@@ -134,6 +135,11 @@ mock! {
         async fn audit_checkpoint(&self) -> Result<Option<Checkpoint>, StoreError>;
     }
     #[async_trait]
+    impl RequestClaims for Store {
+        async fn request_claim(&self, claim: &RequestClaim, fingerprint: &Fingerprint, lease: Duration, now: Timestamp) -> Result<Claimed, StoreError>;
+        async fn request_release(&self, claim: &RequestClaim) -> Result<(), StoreError>;
+    }
+    #[async_trait]
     impl ChangeFeed for Store {
         async fn changes_since(&self, cursor: FeedCursor) -> Result<(Vec<Change>, FeedCursor), StoreError>;
         async fn change_hint(&self);
@@ -209,5 +215,10 @@ mock! {
         async fn audit_unsealed(&mut self, limit: u32) -> Result<Vec<AuditEvent>, StoreError>;
         async fn audit_seal(&mut self, seal: &Seal) -> Result<(), StoreError>;
         async fn audit_prune(&mut self, checkpoint: &Checkpoint) -> Result<bool, StoreError>;
+    }
+    #[async_trait]
+    impl AnswerRepository for UnitOfWork {
+        async fn answer_keep(&mut self, claim: &RequestClaim, answer: &[u8], withheld: Duration) -> Result<(), StoreError>;
+        async fn answers_prune(&mut self, until: Timestamp, limit: u32) -> Result<u64, StoreError>;
     }
 }

@@ -6,6 +6,7 @@
 mod ambient;
 mod audit;
 mod email_service;
+mod idempotency;
 mod job_queue;
 mod password_hasher;
 mod store;
@@ -14,6 +15,7 @@ mod token_signer;
 pub use ambient::{Clock, Entropy};
 pub use audit::{AuditLog, AuditQueries, AuditSealer, SealedEvents};
 pub use email_service::{EmailService, MailError};
+pub use idempotency::{AnswerRepository, AnswerSealer, RequestClaims};
 pub use job_queue::{Claim, JobQueries, JobQueue};
 pub use password_hasher::{HashError, PasswordHasher, Verdict};
 pub use store::{

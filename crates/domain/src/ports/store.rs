@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use time::Duration;
 
-use super::{AuditLog, AuditQueries, JobQueries, JobQueue};
+use super::{AnswerRepository, AuditLog, AuditQueries, JobQueries, JobQueue, RequestClaims};
 use crate::{
     Credential, DisplayName, Email, Page, PageRequest, PasswordHash, Revocation, Role, RoleName,
     SealedSigningKey, Session, SessionId, Timestamp, User, UserFilter, UserId, UserKey, UserStatus,
@@ -21,6 +21,7 @@ pub trait Store:
     + SigningKeyQueries
     + JobQueries
     + AuditQueries
+    + RequestClaims
     + ChangeFeed
 {
     /// Begins a unit of work.
@@ -58,6 +59,7 @@ pub trait UnitOfWork:
     + SigningKeyRepository
     + JobQueue
     + AuditLog
+    + AnswerRepository
 {
     /// Makes everything durable, visible to all, and known to the [`ChangeFeed`] and to the workers.
     ///
@@ -444,4 +446,6 @@ pub enum Constraint {
     RoleUnknown,
     /// One signing key for each generation.
     SigningKeyGeneration,
+    /// One claim at a time for each request that may be sent again.
+    RequestClaim,
 }

@@ -10,6 +10,7 @@
 mod audit;
 mod change;
 mod credential;
+mod idempotency;
 mod import;
 mod job;
 mod role;
@@ -23,6 +24,7 @@ mod user_list;
 pub use audit::*;
 pub use change::*;
 pub use credential::*;
+pub use idempotency::*;
 pub use import::*;
 pub use job::*;
 pub use role::*;
@@ -124,6 +126,13 @@ macro_rules! store_contract {
             each_event_gets_one_seal,
             of_many_who_seal_each_event_is_sealed_by_one,
             pruning_takes_whole_seals_and_leaves_a_checkpoint,
+            of_many_who_claim_one_request_one_carries_it_out,
+            an_answer_is_kept_with_its_effect_or_not_at_all,
+            who_lost_the_claim_keeps_no_answer,
+            a_lease_that_is_over_holds_until_somebody_claims_the_request,
+            a_request_that_was_released_is_new,
+            an_answer_that_is_withheld_looks_like_none,
+            answers_are_forgotten_after_a_day_and_not_before,
         );
     };
     (@cases $create:path, $finish:path: $($case:ident),+ $(,)?) => {
@@ -155,6 +164,7 @@ pub fn cases() -> std::collections::BTreeSet<&'static str> {
         include_str!("audit.rs"),
         include_str!("change.rs"),
         include_str!("credential.rs"),
+        include_str!("idempotency.rs"),
         include_str!("import.rs"),
         include_str!("job.rs"),
         include_str!("role.rs"),

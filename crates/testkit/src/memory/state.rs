@@ -4,12 +4,13 @@ use doorward_domain::{
     AuditEvent, AuditEventId, Credential, Email, JobId, JobKind, Revocation, Role, RoleName,
     SealedSigningKey, Session, SessionId, Timestamp, User, UserId,
     audit::chain::{Checkpoint, Seal},
+    idempotency::RequestName,
     ports::{Change, ImportDigest},
     role::RoleDescription,
     session::RevocationCause,
 };
 
-use super::job::KeptJob;
+use super::{idempotency::KeptRequest, job::KeptJob};
 
 /// Everything the store holds.
 #[derive(Debug, Clone)]
@@ -29,6 +30,7 @@ pub(super) struct State {
     pub audit_events: BTreeMap<AuditEventId, (AuditEvent, Option<i64>)>,
     pub audit_seals: BTreeMap<i64, Seal>,
     pub audit_checkpoint: Option<Checkpoint>,
+    pub requests: BTreeMap<RequestName, KeptRequest>,
 }
 
 /// A change as it is kept.
@@ -63,6 +65,7 @@ impl Default for State {
             audit_events: BTreeMap::new(),
             audit_seals: BTreeMap::new(),
             audit_checkpoint: None,
+            requests: BTreeMap::new(),
         }
     }
 }
