@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use doorward_domain::{
     Origin, PasswordPolicy, SigningAlgorithm,
-    ports::{AuditSealer, Clock, EmailService, Entropy, PasswordHasher, Store, TokenSigner},
+    ports::{
+        AnswerSealer, AuditSealer, Clock, EmailService, Entropy, PasswordHasher, Store, TokenSigner,
+    },
     refresh::RefreshPolicy,
 };
 use time::Duration;
@@ -21,6 +23,7 @@ pub struct Ctx {
     pub revocations: Arc<RevocationList>,
     pub grants: Arc<GrantCache>,
     pub sealer: Arc<dyn AuditSealer>,
+    pub answers: Arc<dyn AnswerSealer>,
     pub mailer: Arc<dyn EmailService>,
     pub policy: Policy,
     /// Where the request came from that is being answered: what the audit trail says of it.

@@ -1,6 +1,6 @@
 //! Keeping the store small.
 
-use doorward_domain::ports::StoreError;
+use doorward_domain::{idempotency::ANSWER_KEPT_FOR, ports::StoreError};
 
 use crate::{Ctx, audit, signing_key};
 
@@ -8,7 +8,8 @@ use crate::{Ctx, audit, signing_key};
 const BATCH: u32 = 1000;
 
 /// Forgets what is over: expired sessions, revocations whose access tokens have all expired, signing keys
-/// that have retired, and the part of the audit trail that was kept long enough.
+/// that have retired, the answers to requests that may not be sent again any more, and the part of the
+/// audit trail that was kept long enough.
 ///
 /// # Errors
 /// When the store fails; nothing is lost, the next round forgets it.
@@ -17,12 +18,13 @@ pub async fn prune(ctx: &Ctx) -> Result<(), StoreError> {
     ctx.revocations.forget_expired(now);
     loop {
         let mut work = ctx.store.begin().await?;
-        let rows = work.sessions_prune(now, BATCH).await?;
+        let rows = work.sessions_prune(now, BATCH).await?
+            + work.answers_prune(now - ANSWER_KEPT_FOR, BATCH).await?;
         work.commit().await?;
         if rows == 0 {
             signing_key::forget_retired(ctx, now).await?;
             return audit::prune(ctx, now).await;
         }
-        tracing::debug!(rows, "expired sessions and revocations pruned");
+        tracing::debug!(rows, "expired sessions, revocations and answers pruned");
     }
 }
