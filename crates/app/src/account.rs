@@ -81,16 +81,16 @@ pub async fn register_concealed<P: Future<Output = ()>>(
     outcome
 }
 
-/// Makes an account with the given roles, for an administrator if `maker` says who made it. Not to be
-/// called with roles that a client chose.
+/// Makes an account with the given roles for an administrator; `maker` says who made it. Not to be called
+/// with roles that a client chose.
 pub(crate) async fn create(
     ctx: &Ctx,
     command: Register,
     roles: Vec<RoleName>,
-    maker: Option<AuditParty>,
+    maker: AuditParty,
 ) -> Result<User, RegisterError> {
     let newcomer = prepare(ctx, command).await?;
-    insert(ctx, newcomer, roles, maker, Telling::WhoWasMade(Receipt::none())).await
+    insert(ctx, newcomer, roles, Some(maker), Telling::WhoWasMade(Receipt::none())).await
 }
 
 /// What whoever signs up gets to know, and gets to know again when they send the request again.
