@@ -6,12 +6,12 @@ use doorward_domain::{
     AuditAction, AuditEvent, AuditParty, DisplayName, Email, LetterKind, Password, PasswordHash,
     RoleName, User, UserId, UserStatus,
     password::PasswordError,
-    ports::{Constraint, StoreError, Verdict},
+    ports::{Constraint, StoreError, UnitOfWork, Verdict},
     session::RevocationCause,
 };
 
 use crate::{
-    Actor, Ctx, Failure, audit, failure::failed_from_ports, mailing, revocation, session,
+    Actor, Ctx, Failure, Receipt, audit, failure::failed_from_ports, mailing, revocation, session,
     user::is_last_admin,
 };
 
@@ -38,8 +38,13 @@ pub enum RegisterError {
 ///
 /// # Errors
 /// [`RegisterError::Password`] before any hashing; [`RegisterError::EmailTaken`].
-pub async fn register(ctx: &Ctx, command: Register) -> Result<User, RegisterError> {
-    create(ctx, command, vec![RoleName::user()], None).await
+pub async fn register(
+    ctx: &Ctx,
+    command: Register,
+    receipt: Receipt<User>,
+) -> Result<User, RegisterError> {
+    let newcomer = prepare(ctx, command).await?;
+    insert(ctx, newcomer, vec![RoleName::user()], None, Telling::WhoWasMade(receipt)).await
 }
 
 /// How long after its write began a concealed sign-up is answered at the earliest. Far more than a commit
@@ -61,11 +66,13 @@ pub const CONCEALED_WRITE: Duration = Duration::from_millis(250);
 pub async fn register_concealed<P: Future<Output = ()>>(
     ctx: &Ctx,
     command: Register,
+    receipt: Receipt<()>,
     pause: impl FnOnce(Duration) -> P,
 ) -> Result<(), RegisterError> {
     let newcomer = prepare(ctx, command).await?;
     let pause = pause(CONCEALED_WRITE);
-    let outcome = match insert(ctx, newcomer, vec![RoleName::user()], None).await {
+    let telling = Telling::Nothing(receipt);
+    let outcome = match insert(ctx, newcomer, vec![RoleName::user()], None, telling).await {
         Err(RegisterError::EmailTaken) => {
             tracing::info!("sign-up with the address of an account");
             Ok(())
@@ -76,16 +83,45 @@ pub async fn register_concealed<P: Future<Output = ()>>(
     outcome
 }
 
-/// Makes an account with the given roles, for an administrator if `maker` says who made it. Not to be
-/// called with roles that a client chose.
+/// Makes an account with the given roles for an administrator; `maker` says who made it. Not to be called
+/// with roles that a client chose.
 pub(crate) async fn create(
     ctx: &Ctx,
     command: Register,
     roles: Vec<RoleName>,
-    maker: Option<AuditParty>,
+    maker: AuditParty,
 ) -> Result<User, RegisterError> {
     let newcomer = prepare(ctx, command).await?;
-    insert(ctx, newcomer, roles, maker).await
+    insert(ctx, newcomer, roles, Some(maker), Telling::WhoWasMade(Receipt::none())).await
+}
+
+/// What whoever signs up gets to know, and gets to know again when they send the request again.
+enum Telling {
+    WhoWasMade(Receipt<User>),
+    /// Not even whether somebody was made.
+    Nothing(Receipt<()>),
+}
+
+impl Telling {
+    /// Keeps the answer, if there is one to keep; `None` made nobody, because the address is taken.
+    ///
+    /// A concealed answer is withheld for as long as the outcome is: who sends the request over and over
+    /// meanwhile would see when the write was through.
+    async fn keep(
+        &self,
+        ctx: &Ctx,
+        work: &mut dyn UnitOfWork,
+        made: Option<&User>,
+    ) -> Result<(), Failure> {
+        match (self, made) {
+            (Self::WhoWasMade(receipt), Some(user)) => receipt.keep(ctx, work, user).await,
+            (Self::WhoWasMade(_), None) => Ok(()),
+            (Self::Nothing(receipt), _) => {
+                let withheld = CONCEALED_WRITE.try_into().unwrap_or_default();
+                receipt.keep_withheld(ctx, work, &(), withheld).await
+            }
+        }
+    }
 }
 
 /// Somebody whose password was accepted and hashed.
@@ -108,6 +144,7 @@ async fn insert(
     newcomer: Newcomer,
     roles: Vec<RoleName>,
     maker: Option<AuditParty>,
+    telling: Telling,
 ) -> Result<User, RegisterError> {
     let Newcomer { email, name, hash } = newcomer;
     let now = ctx.clock.now();
@@ -123,6 +160,7 @@ async fn insert(
             }
             let refused = audit::event(ctx, AuditAction::SignUpRefused, now);
             work.audit_append(&AuditEvent { actor: maker, ..refused }).await?;
+            telling.keep(ctx, &mut *work, None).await?;
             work.commit().await?;
             return Err(RegisterError::EmailTaken);
         }
@@ -138,6 +176,7 @@ async fn insert(
         None => audit::event(ctx, AuditAction::UserRegistered, now).by(party.clone()),
     };
     work.audit_append(&event.on(party)).await?;
+    telling.keep(ctx, &mut *work, Some(&user)).await?;
     work.commit().await?;
     tracing::info!(user_id = %user.id, "user registered");
     Ok(user)

@@ -28,7 +28,7 @@ pub async fn create_admin(ctx: &Ctx, command: Register) -> Result<User, Register
 
 async fn create(ctx: &Ctx, command: Register, maker: AuditParty) -> Result<User, RegisterError> {
     let roles = vec![RoleName::admin(), RoleName::user()];
-    account::create(ctx, command, roles, Some(maker)).await
+    account::create(ctx, command, roles, maker).await
 }
 
 /// Makes an administrator with a random password if there is no user at all. Of several instances

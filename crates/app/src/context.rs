@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use doorward_domain::{
     Origin, PasswordPolicy, ProofLives, ProofPurpose, SigningAlgorithm,
-    ports::{AuditSealer, Clock, EmailService, Entropy, PasswordHasher, Store, TokenSigner},
+    ports::{
+        AnswerSealer, AuditSealer, Clock, EmailService, Entropy, PasswordHasher, Store, TokenSigner,
+    },
     refresh::RefreshPolicy,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -22,6 +24,7 @@ pub struct Ctx {
     pub revocations: Arc<RevocationList>,
     pub grants: Arc<GrantCache>,
     pub sealer: Arc<dyn AuditSealer>,
+    pub answers: Arc<dyn AnswerSealer>,
     pub mailer: Arc<dyn EmailService>,
     pub links: Arc<Links>,
     pub policy: Policy,

@@ -11,9 +11,14 @@ pub enum Failure {
     Key(#[from] KeyError),
 }
 
-/// Lets `?` turn the error of a port into the `Failed` variant of a use case's error.
+/// Lets `?` turn the error of a port, or a failure, into the `Failed` variant of a use case's error.
 macro_rules! failed_from_ports {
     ($($error:ty),+ $(,)?) => {$(
+        impl From<$crate::Failure> for $error {
+            fn from(failure: $crate::Failure) -> Self {
+                Self::Failed(failure)
+            }
+        }
         impl From<doorward_domain::ports::StoreError> for $error {
             fn from(error: doorward_domain::ports::StoreError) -> Self {
                 Self::Failed(error.into())

@@ -10,7 +10,7 @@ use doorward_domain::{
     ports::{Constraint, KeyError, StoreError},
 };
 
-use crate::{Ctx, Failure, audit, failure::failed_from_ports};
+use crate::{Ctx, Failure, Receipt, audit, failure::failed_from_ports};
 
 #[derive(Debug, thiserror::Error)]
 pub enum SigningKeyError {
@@ -68,7 +68,7 @@ pub async fn ensure(ctx: &Ctx) -> Result<(), SigningKeyError> {
             _ => {}
         }
         // If another instance was faster, its key is there at the next look.
-        make_next(ctx, &ring, AuditParty::system(), now).await?;
+        make_next(ctx, &ring, AuditParty::system(), now, &Receipt::none()).await?;
     }
 }
 
@@ -104,13 +104,21 @@ async fn take_up(ctx: &Ctx, now: Timestamp) -> Result<Vec<SealedSigningKey>, Sig
 ///
 /// # Errors
 /// When the store fails or the keys cannot be used; then no key was made.
-pub async fn rotate(ctx: &Ctx, by: AuditParty) -> Result<Rotation, SigningKeyError> {
+pub async fn rotate(
+    ctx: &Ctx,
+    by: AuditParty,
+    receipt: Receipt<Rotation>,
+) -> Result<Rotation, SigningKeyError> {
     let now = ctx.clock.now();
     let ring = take_up(ctx, now).await?;
-    let begun = pending(&ring, now).is_none() && make_next(ctx, &ring, by, now).await?;
+    let begun = pending(&ring, now).is_none() && make_next(ctx, &ring, by, now, &receipt).await?;
     // The new key is taken into use here without waiting, whoever made it.
     let ring = take_up(ctx, now).await?;
-    newest(&ring, now, !begun)
+    let rotation = newest(&ring, now, !begun)?;
+    if !begun {
+        receipt.keep_alone(ctx, &rotation).await?;
+    }
+    Ok(rotation)
 }
 
 /// Rotates if the newest key has been signing for longer than the policy allows. Of any number of
@@ -122,7 +130,7 @@ pub async fn rotate_when_due(ctx: &Ctx) -> Result<(), SigningKeyError> {
     let Some(most) = ctx.policy.key_rotation else { return Ok(()) };
     let keys = ctx.store.signing_keys().await?;
     if keys.last().is_some_and(|newest| newest.activates_at + most <= ctx.clock.now()) {
-        rotate(ctx, AuditParty::system()).await?;
+        rotate(ctx, AuditParty::system(), Receipt::none()).await?;
     }
     Ok(())
 }
@@ -224,6 +232,7 @@ async fn make_next(
     ring: &[SealedSigningKey],
     by: AuditParty,
     now: Timestamp,
+    receipt: &Receipt<Rotation>,
 ) -> Result<bool, SigningKeyError> {
     let key = ctx.signer.key_generate(plan(ctx, ring, now))?;
     let mut work = ctx.store.begin().await?;
@@ -233,6 +242,8 @@ async fn make_next(
     }
     let rotated = audit::event(ctx, AuditAction::SigningKeyRotated, now).by(by);
     work.audit_append(&rotated.on(AuditParty::signing_key(&key.kid))).await?;
+    let begun = newest(&[ring, std::slice::from_ref(&key)].concat(), now, false)?;
+    receipt.keep(ctx, &mut *work, &begun).await?;
     work.commit().await?;
     tracing::info!(
         kid = key.kid,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use doorward_app::{
-    Actor, Failure, access,
+    Actor, Failure, Receipt, access,
     account::{self, DeleteError, ProfileError, Register, RegisterError},
     session::{self, RefreshError},
 };
@@ -66,10 +66,12 @@ async fn signing_up_with_a_weak_password_is_refused_before_any_hashing() {
         "Ada Lovelace Ada",
         "doorwarddoorward",
     ] {
-        let refusal = account::register(&world.ctx, sign_up("ada@example.com", weak)).await;
+        let refusal =
+            account::register(&world.ctx, sign_up("ada@example.com", weak), Receipt::none()).await;
         assert!(matches!(refusal, Err(RegisterError::Password(_))), "{weak}: {refusal:?}");
     }
-    let refusal = account::register(&world.ctx, sign_up("ada@example.com", "x")).await;
+    let refusal =
+        account::register(&world.ctx, sign_up("ada@example.com", "x"), Receipt::none()).await;
     assert!(
         matches!(refusal, Err(RegisterError::Password(PasswordError::TooShort { min: 15 }))),
         "{refusal:?}"
@@ -93,7 +95,7 @@ async fn a_taken_address_is_refused_in_any_form_and_the_account_stays_as_it_is()
         let before = world.registered(taken).await;
         for form in forms {
             let command = sign_up(form, "another passphrase altogether");
-            let refusal = account::register(&world.ctx, command).await;
+            let refusal = account::register(&world.ctx, command, Receipt::none()).await;
             assert!(matches!(refusal, Err(RegisterError::EmailTaken)), "{form}: {refusal:?}");
         }
         let (after, credential) =
@@ -110,8 +112,10 @@ async fn a_taken_address_is_refused_in_any_form_and_the_account_stays_as_it_is()
 async fn of_two_people_who_sign_up_with_one_address_at_once_one_gets_it() {
     let world = World::default();
     let turn = world.ctx.store.begin().await.unwrap();
-    let mut first = pin!(account::register(&world.ctx, sign_up("ada@example.com", PASSWORD)));
-    let mut second = pin!(account::register(&world.ctx, sign_up("ADA@example.com", PASSWORD)));
+    let mut first =
+        pin!(account::register(&world.ctx, sign_up("ada@example.com", PASSWORD), Receipt::none()));
+    let mut second =
+        pin!(account::register(&world.ctx, sign_up("ADA@example.com", PASSWORD), Receipt::none()));
     runs_until_its_turn_to_write(first.as_mut());
     runs_until_its_turn_to_write(second.as_mut());
     drop(turn);
@@ -129,7 +133,8 @@ async fn of_two_people_who_sign_up_with_one_address_at_once_one_gets_it() {
 async fn signing_up_while_the_hasher_is_overloaded_leaves_no_trace() {
     let world = World::default();
     world.hasher.set_overloaded(true);
-    let refusal = account::register(&world.ctx, sign_up("ada@example.com", PASSWORD)).await;
+    let refusal =
+        account::register(&world.ctx, sign_up("ada@example.com", PASSWORD), Receipt::none()).await;
     assert!(
         matches!(refusal, Err(RegisterError::Failed(Failure::Hash(HashError::Overloaded { .. })))),
         "{refusal:?}"
@@ -146,7 +151,9 @@ async fn signing_up_while_the_hasher_is_overloaded_leaves_no_trace() {
 async fn a_new_account_is_active_unverified_and_has_the_role_user_only() {
     let world = World::default();
     world.clock.advance(Duration::microseconds(123_456));
-    let user = account::register(&world.ctx, sign_up("Ada@Example.com", PASSWORD)).await.unwrap();
+    let user = account::register(&world.ctx, sign_up("Ada@Example.com", PASSWORD), Receipt::none())
+        .await
+        .unwrap();
 
     let now = datetime!(2026-01-01 00:00:00.123456 UTC);
     assert_eq!(user.id.to_string(), "019b76da-a87b-774b-8000-000000000001");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use doorward_app::{
-    Actor, access,
+    Actor, Receipt, access,
     account::{self, RegisterError},
     audit::{self, Verified, VerifyError},
     email_change::{self, ChangeEmail},
@@ -148,7 +148,7 @@ async fn every_action_is_produced_and_none_gives_a_secret_away() {
     let ctx = &world.ctx;
     let admin = world.admin("admin@example.com").await;
     let ada = world.registered("ada@example.com").await;
-    let again = account::register(ctx, sign_up("ada@example.com")).await;
+    let again = account::register(ctx, sign_up("ada@example.com"), Receipt::none()).await;
     assert!(matches!(again, Err(RegisterError::EmailTaken)));
     session::login(ctx, login("ada@example.com", "wrong")).await.unwrap_err();
 

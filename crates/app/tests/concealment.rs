@@ -9,7 +9,7 @@ use std::{
 };
 
 use doorward_app::{
-    Failure,
+    Failure, Receipt,
     account::{self, CONCEALED_WRITE, Register, RegisterError},
 };
 use doorward_domain::{
@@ -59,15 +59,22 @@ async fn what_does_not_depend_on_who_has_an_account_is_told_at_once() {
     let hashed = world.hasher.calls();
     let never = |_| -> future::Pending<()> { panic!("nothing is written") };
     for address in ["known@example.com", "new@example.com"] {
-        let refusal = account::register_concealed(&world.ctx, sign_up(address, "x"), never).await;
+        let refusal =
+            account::register_concealed(&world.ctx, sign_up(address, "x"), Receipt::none(), never)
+                .await;
         assert!(matches!(refusal, Err(RegisterError::Password(_))), "{refusal:?}");
     }
     assert_eq!(world.hasher.calls(), hashed);
 
     world.hasher.set_overloaded(true);
     for address in ["known@example.com", "new@example.com"] {
-        let refusal =
-            account::register_concealed(&world.ctx, sign_up(address, PASSWORD), never).await;
+        let refusal = account::register_concealed(
+            &world.ctx,
+            sign_up(address, PASSWORD),
+            Receipt::none(),
+            never,
+        )
+        .await;
         assert!(
             matches!(
                 refusal,
@@ -100,7 +107,12 @@ async fn a_store_that_fails_is_told_but_not_before_the_pause_is_over() {
         let world = World::over(Arc::new(store) as Arc<dyn Store>);
         let (end, over) = oneshot::channel();
         let command = sign_up("ada@example.com", PASSWORD);
-        let mut outcome = pin!(account::register_concealed(&world.ctx, command, pause_until(over)));
+        let mut outcome = pin!(account::register_concealed(
+            &world.ctx,
+            command,
+            Receipt::none(),
+            pause_until(over)
+        ));
         assert!(poll(outcome.as_mut()).is_pending());
         end.send(()).unwrap();
         let failed = outcome.await;
@@ -122,7 +134,12 @@ async fn known_and_new_addresses_have_one_outcome_and_the_account_stays_as_it_is
         let hashed = world.hasher.calls();
         let (end, over) = oneshot::channel();
         let command = sign_up(address, "another passphrase altogether");
-        let mut outcome = pin!(account::register_concealed(&world.ctx, command, pause_until(over)));
+        let mut outcome = pin!(account::register_concealed(
+            &world.ctx,
+            command,
+            Receipt::none(),
+            pause_until(over)
+        ));
         // Everything is done by now, and nothing is told.
         assert!(poll(outcome.as_mut()).is_pending(), "{address}");
         assert!(is_known(&world, address).await);
@@ -149,7 +166,8 @@ async fn the_pause_counts_from_before_the_write_and_nothing_is_held_during_it() 
             pause_until(over)(least)
         };
         let command = sign_up(address, PASSWORD);
-        let mut outcome = pin!(account::register_concealed(&world.ctx, command, pause));
+        let mut outcome =
+            pin!(account::register_concealed(&world.ctx, command, Receipt::none(), pause));
         assert!(poll(outcome.as_mut()).is_pending());
         has_begun.try_recv().expect("it counts while others write");
         assert_eq!(is_known(&world, address).await, !is_new);

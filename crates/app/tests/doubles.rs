@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use doorward_app::{
-    Failure, access,
+    Failure, Receipt, access,
     access::AuthenticateError,
     account::{self, ProfileError, Register, RegisterError},
     session::{self, Login, LoginError},
@@ -123,7 +123,7 @@ async fn plain_hasher() {
     // A use case tells its caller when to come again, and stores nothing.
     let world = World::default();
     world.hasher.set_overloaded(true);
-    let refusal = account::register(&world.ctx, sign_up()).await.unwrap_err();
+    let refusal = account::register(&world.ctx, sign_up(), Receipt::none()).await.unwrap_err();
     let RegisterError::Failed(Failure::Hash(HashError::Overloaded { retry_after })) = refusal
     else {
         panic!("{refusal:?}");
@@ -183,7 +183,7 @@ async fn memory_store() {
 
     // Two instances of the service are two worlds over one store.
     let (here, there) = (World::over(Arc::clone(&store)), World::over(store));
-    let taken = account::register(&here.ctx, sign_up()).await;
+    let taken = account::register(&here.ctx, sign_up(), Receipt::none()).await;
     assert!(matches!(taken, Err(RegisterError::EmailTaken)), "{taken:?}");
     session::login(&there.ctx, sign_in()).await.unwrap();
     let seen = here.ctx.store.user_by_id(user.id).await.unwrap().unwrap();
@@ -203,7 +203,7 @@ async fn mock_clock() {
     clock.expect_now().times(1).return_const(now);
     world.ctx.clock = Arc::new(clock);
 
-    let user = account::register(&world.ctx, sign_up()).await.unwrap();
+    let user = account::register(&world.ctx, sign_up(), Receipt::none()).await.unwrap();
     assert_eq!((user.created_at, user.updated_at), (now, now));
     assert_eq!(world.ctx.store.user_by_id(user.id).await.unwrap(), Some(user));
     world.assert_consistent().await;
@@ -223,8 +223,10 @@ async fn mock_entropy() {
     world.ctx.entropy = Arc::new(entropy);
 
     let weak = Password::parse("passwordpassword").unwrap();
-    account::register(&world.ctx, Register { password: weak, ..sign_up() }).await.unwrap_err();
-    let user = account::register(&world.ctx, sign_up()).await.unwrap();
+    account::register(&world.ctx, Register { password: weak, ..sign_up() }, Receipt::none())
+        .await
+        .unwrap_err();
+    let user = account::register(&world.ctx, sign_up(), Receipt::none()).await.unwrap();
     // Two bits of the random part say which variant of UUID it is (RFC 9562 §4.1).
     assert_eq!(user.id.to_string(), "019b76da-a800-7000-bfff-ffffffffffff");
     world.assert_consistent().await;
@@ -315,7 +317,7 @@ async fn mock_unit_of_work() {
     store.expect_begin().times(1).return_once(move || Ok(Box::new(work)));
 
     let world = World::over(Arc::new(store));
-    let refusal = account::register(&world.ctx, sign_up()).await;
+    let refusal = account::register(&world.ctx, sign_up(), Receipt::none()).await;
     assert!(
         matches!(refusal, Err(RegisterError::Failed(Failure::Store(StoreError::Busy(_))))),
         "{refusal:?}"

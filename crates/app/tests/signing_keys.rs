@@ -7,7 +7,7 @@ use std::{
 };
 
 use doorward_app::{
-    Ctx, Failure, maintenance,
+    Ctx, Failure, Receipt, maintenance,
     signing_key::{self, Rotation, SigningKeyError},
 };
 use doorward_domain::{
@@ -272,7 +272,8 @@ async fn a_rotation_publishes_a_key_that_signs_later_and_is_begun_once() {
     let world = World::default();
     signing_key::ensure(&world.ctx).await.unwrap();
     world.clock.advance(Duration::days(1));
-    let begun = signing_key::rotate(&world.ctx, AuditParty::system()).await.unwrap();
+    let begun =
+        signing_key::rotate(&world.ctx, AuditParty::system(), Receipt::none()).await.unwrap();
     assert!(!begun.under_way);
     assert_eq!((begun.key.generation, begun.key.state), (2, KeyState::Published));
     assert_eq!(begun.key.activates_at, begun.key.created_at + PUBLICATION_LEAD);
@@ -282,7 +283,7 @@ async fn a_rotation_publishes_a_key_that_signs_later_and_is_begun_once() {
     world.clock.advance(PUBLICATION_LEAD - Duration::SECOND);
     let there = another_instance(&world, SigningAlgorithm::EdDsa);
     for ctx in [&world.ctx, &there] {
-        let again = signing_key::rotate(ctx, AuditParty::system()).await.unwrap();
+        let again = signing_key::rotate(ctx, AuditParty::system(), Receipt::none()).await.unwrap();
         assert_eq!(again, Rotation { under_way: true, ..begun.clone() });
         assert_eq!(published(ctx), ["key-1", "key-2"]);
     }
@@ -290,7 +291,7 @@ async fn a_rotation_publishes_a_key_that_signs_later_and_is_begun_once() {
 
     world.clock.advance(Duration::SECOND);
     assert_eq!(states(&there).await, [(1, KeyState::Retiring), (2, KeyState::Active)]);
-    let next = signing_key::rotate(&there, AuditParty::system()).await.unwrap();
+    let next = signing_key::rotate(&there, AuditParty::system(), Receipt::none()).await.unwrap();
     assert_eq!((next.key.generation, next.under_way), (3, false));
 
     world.clock.advance(Duration::minutes(15) + SETTLING - Duration::SECOND);
@@ -304,7 +305,8 @@ async fn a_rotation_publishes_a_key_that_signs_later_and_is_begun_once() {
 #[tokio::test]
 async fn the_first_rotation_of_an_empty_installation_makes_its_first_key() {
     let world = World::default();
-    let rotation = signing_key::rotate(&world.ctx, AuditParty::system()).await.unwrap();
+    let rotation =
+        signing_key::rotate(&world.ctx, AuditParty::system(), Receipt::none()).await.unwrap();
     assert_eq!((rotation.key.state, rotation.under_way), (KeyState::Active, false));
 }
 
@@ -314,8 +316,8 @@ async fn of_rotations_at_once_one_makes_the_key_and_the_others_say_that_it_is_un
     signing_key::ensure(&world.ctx).await.unwrap();
     let there = another_instance(&world, SigningAlgorithm::EdDsa);
     let turn = world.ctx.store.begin().await.unwrap();
-    let mut first = pin!(signing_key::rotate(&world.ctx, AuditParty::system()));
-    let mut second = pin!(signing_key::rotate(&there, AuditParty::system()));
+    let mut first = pin!(signing_key::rotate(&world.ctx, AuditParty::system(), Receipt::none()));
+    let mut second = pin!(signing_key::rotate(&there, AuditParty::system(), Receipt::none()));
     runs_until_its_turn_to_write(first.as_mut());
     runs_until_its_turn_to_write(second.as_mut());
     drop(turn);
@@ -336,7 +338,7 @@ async fn a_rotation_that_cannot_be_written_leaves_no_key() {
     store.expect_signing_keys().returning(|| Ok(vec![key(1)]));
     store.expect_begin().times(1).return_once(move || Ok(Box::new(work)));
     let world = World::over(Arc::new(store));
-    assert!(signing_key::rotate(&world.ctx, AuditParty::system()).await.is_err());
+    assert!(signing_key::rotate(&world.ctx, AuditParty::system(), Receipt::none()).await.is_err());
     assert_eq!(published(&world.ctx), ["key-1"]);
 }
 
@@ -373,7 +375,7 @@ async fn a_key_that_has_signed_for_long_enough_is_followed_by_the_next() {
 async fn in_an_emergency_one_new_key_replaces_all() {
     let world = World::default();
     signing_key::ensure(&world.ctx).await.unwrap();
-    signing_key::rotate(&world.ctx, AuditParty::system()).await.unwrap();
+    signing_key::rotate(&world.ctx, AuditParty::system(), Receipt::none()).await.unwrap();
     let there = another_instance(&world, SigningAlgorithm::EdDsa);
     signing_key::ensure(&there).await.unwrap();
     let rotation = signing_key::rotate_now(&world.ctx).await.unwrap();
@@ -390,7 +392,7 @@ async fn a_rotation_at_the_same_time_does_not_survive_an_emergency() {
     signing_key::ensure(&world.ctx).await.unwrap();
     let there = another_instance(&world, SigningAlgorithm::EdDsa);
     let turn = world.ctx.store.begin().await.unwrap();
-    let mut planned = pin!(signing_key::rotate(&there, AuditParty::system()));
+    let mut planned = pin!(signing_key::rotate(&there, AuditParty::system(), Receipt::none()));
     let mut emergency = pin!(signing_key::rotate_now(&world.ctx));
     runs_until_its_turn_to_write(planned.as_mut());
     runs_until_its_turn_to_write(emergency.as_mut());
@@ -411,9 +413,9 @@ async fn a_key_outlives_the_tokens_of_every_instance_whatever_becomes_of_the_set
     let world = World::default();
     signing_key::ensure(&world.ctx).await.unwrap();
     world.clock.advance(Duration::days(1));
-    signing_key::rotate(&world.ctx, AuditParty::system()).await.unwrap();
+    signing_key::rotate(&world.ctx, AuditParty::system(), Receipt::none()).await.unwrap();
     world.clock.advance(PUBLICATION_LEAD);
-    signing_key::rotate(&world.ctx, AuditParty::system()).await.unwrap();
+    signing_key::rotate(&world.ctx, AuditParty::system(), Receipt::none()).await.unwrap();
     assert_eq!(token_lives(&world.ctx).await, [900; 3]);
 
     // Key 1 signs no more; the others may sign the longer tokens of the instance that comes.
@@ -425,7 +427,7 @@ async fn a_key_outlives_the_tokens_of_every_instance_whatever_becomes_of_the_set
     shorter.policy.access_ttl = Duration::minutes(1);
     signing_key::reload(&shorter).await.unwrap();
     world.clock.advance(PUBLICATION_LEAD);
-    signing_key::rotate(&shorter, AuditParty::system()).await.unwrap();
+    signing_key::rotate(&shorter, AuditParty::system(), Receipt::none()).await.unwrap();
     assert_eq!(token_lives(&world.ctx).await, [900, 7200, 7200, 60]);
 }
 
@@ -447,7 +449,7 @@ async fn a_key_is_not_used_while_it_cannot_be_written_down_how_long_it_is_needed
 async fn pruning_removes_retired_keys_and_no_others() {
     let world = World::default();
     signing_key::ensure(&world.ctx).await.unwrap();
-    signing_key::rotate(&world.ctx, AuditParty::system()).await.unwrap();
+    signing_key::rotate(&world.ctx, AuditParty::system(), Receipt::none()).await.unwrap();
     world.clock.advance(PUBLICATION_LEAD + Duration::minutes(15) + SETTLING - Duration::SECOND);
     maintenance::prune(&world.ctx).await.unwrap();
     assert_eq!(stored(world.ctx.store.as_ref()).await.len(), 2);
@@ -455,7 +457,8 @@ async fn pruning_removes_retired_keys_and_no_others() {
     maintenance::prune(&world.ctx).await.unwrap();
     maintenance::prune(&world.ctx).await.unwrap();
     assert_eq!(stored(world.ctx.store.as_ref()).await, [(2, SigningAlgorithm::EdDsa)]);
-    let next = signing_key::rotate(&world.ctx, AuditParty::system()).await.unwrap();
+    let next =
+        signing_key::rotate(&world.ctx, AuditParty::system(), Receipt::none()).await.unwrap();
     assert_eq!(next.key.generation, 3);
 }
 
@@ -463,7 +466,7 @@ async fn pruning_removes_retired_keys_and_no_others() {
 async fn all_keys_are_encrypted_anew_or_none() {
     let world = World::default();
     signing_key::ensure(&world.ctx).await.unwrap();
-    signing_key::rotate(&world.ctx, AuditParty::system()).await.unwrap();
+    signing_key::rotate(&world.ctx, AuditParty::system(), Receipt::none()).await.unwrap();
     let before = world.ctx.store.signing_keys().await.unwrap();
 
     let mut signer = MockTokenSigner::new();

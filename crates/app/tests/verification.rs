@@ -1,7 +1,7 @@
 //! Showing that an address is one's own, and what has to do with mailing it.
 
 use doorward_app::{
-    Failure,
+    Failure, Receipt,
     account::{self, Register, RegisterError},
     bootstrap, maintenance,
     proof::{Presented, ProofError},
@@ -269,14 +269,16 @@ async fn who_has_an_account_is_told_by_mail_alone_where_that_is_concealed() {
     let mut world = World::default();
     world.registered(ADA).await;
     world.mails().await;
-    let refused = account::register(&world.ctx, sign_up("ADA@example.com")).await;
+    let refused = account::register(&world.ctx, sign_up("ADA@example.com"), Receipt::none()).await;
     assert!(matches!(refused, Err(RegisterError::EmailTaken)));
     assert_eq!(letters(&world.mails().await), [], "they were told in the answer");
 
     world.ctx.policy.conceal_existing = true;
     for address in ["ADA@example.com", "new@example.com", "ADA@example.com", "ADA@example.com"] {
         let now = |_| std::future::ready(());
-        account::register_concealed(&world.ctx, sign_up(address), now).await.unwrap();
+        account::register_concealed(&world.ctx, sign_up(address), Receipt::none(), now)
+            .await
+            .unwrap();
     }
     // Three mails went to the address with that of its own sign-up.
     assert_eq!(

@@ -78,6 +78,10 @@ id! {
     /// Names a proof that mail of an address is read.
     ProofId
 }
+id! {
+    /// Names one attempt to carry out a request that may be sent again.
+    ClaimId
+}
 
 #[cfg(test)]
 mod tests {

@@ -16,6 +16,7 @@ pub mod email;
 pub mod email_proof;
 pub mod foreign_hash;
 pub mod id;
+pub mod idempotency;
 pub mod job;
 pub mod key_life;
 pub mod mail;
@@ -37,7 +38,8 @@ pub use display_name::DisplayName;
 pub use email::Email;
 pub use email_proof::{EmailProof, ProofLives, ProofPurpose, ProofSecrets, TokenDigest};
 pub use foreign_hash::ForeignHashError;
-pub use id::{AuditEventId, JobId, ProofId, SessionId, TokenId, UserId};
+pub use id::{AuditEventId, ClaimId, JobId, ProofId, SessionId, TokenId, UserId};
+pub use idempotency::IdempotencyKey;
 pub use job::{
     ClaimedJob, Job, JobError, JobFilter, JobKey, JobKind, JobLease, JobPayload, JobState, NewJob,
     RetryPolicy,

@@ -12,6 +12,7 @@ mod cursor;
 mod detached;
 mod envelope;
 mod fields;
+mod idempotency;
 mod lifecycle;
 mod listing;
 mod openapi;

@@ -39,12 +39,20 @@ impl<T: Read> FromRequest<HttpState> for Payload<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, http: &HttpState) -> Result<Self, Problem> {
-        check_content_type(request.headers())?;
-        let octets = read_octets(request, T::MAX_OCTETS).await?;
-        let mut fields = Fields::new(parse(&octets)?);
-        let body = T::read(&mut fields, &http.ctx.policy);
-        fields.finish(body).map(Self)
+        read(request, http).await.map(|(body, _)| Self(body))
     }
+}
+
+/// Reads a JSON body, and gives its octets along.
+pub(crate) async fn read<T: Read>(
+    request: Request,
+    http: &HttpState,
+) -> Result<(T, Bytes), Problem> {
+    check_content_type(request.headers())?;
+    let octets = read_octets(request, T::MAX_OCTETS).await?;
+    let mut fields = Fields::new(parse(&octets)?);
+    let body = T::read(&mut fields, &http.ctx.policy);
+    Ok((fields.finish(body)?, octets))
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {

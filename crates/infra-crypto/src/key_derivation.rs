@@ -15,6 +15,10 @@ pub(crate) enum KeyUse {
     AuditTrail,
     /// The MACs of proofs that are mailed.
     Proof,
+    /// Telling the payloads of requests apart.
+    RequestFingerprint,
+    /// Encrypting answers that are kept.
+    KeptAnswer,
 }
 
 /// Derives a 256-bit key by HKDF-SHA256 (RFC 5869). The labels are part of what installations have
@@ -31,6 +35,8 @@ pub(crate) fn derive_key(
         KeyUse::Sealing => b"doorward signing key sealing v1",
         KeyUse::AuditTrail => b"doorward audit trail mac v1",
         KeyUse::Proof => b"doorward proof mac v1",
+        KeyUse::RequestFingerprint => b"doorward request fingerprint mac v1",
+        KeyUse::KeptAnswer => b"doorward kept answer sealing v1",
     };
     let mut key = Zeroizing::new([0; 32]);
     Salt::new(HKDF_SHA256, b"doorward")
@@ -66,6 +72,14 @@ mod tests {
             "IVAP5toL91UIQGPlBYuEgla/N9bLl77zR+095XDFVks="
         );
         assert_eq!(derive(secret, KeyUse::Proof), "UCt+H0/IarmDcnLOB7wCw18wQcvlPOLRyVMBHEassAo=");
+        assert_eq!(
+            derive(secret, KeyUse::RequestFingerprint),
+            "WWl9AhyAUaADzIDZms5wNSCEVgL2l31nKn3qyEyfYq4="
+        );
+        assert_eq!(
+            derive(secret, KeyUse::KeptAnswer),
+            "GoPnCaHme46pqzczQUsPay6y99PooQRP+uZhL+X1RSI="
+        );
     }
 
     #[test]
@@ -75,6 +89,8 @@ mod tests {
             derive("one", KeyUse::Sealing),
             derive("one", KeyUse::AuditTrail),
             derive("one", KeyUse::Proof),
+            derive("one", KeyUse::RequestFingerprint),
+            derive("one", KeyUse::KeptAnswer),
             derive("two", KeyUse::RefreshToken),
             derive("two", KeyUse::Sealing),
         ];

@@ -8,9 +8,10 @@ use doorward_domain::{
     key_life::lives, ports::KeyError,
 };
 use jsonwebtoken::DecodingKey;
+use secrecy::zeroize::Zeroizing;
 
 use crate::{
-    sealing::{Binding, Sealer},
+    sealing::{OpenError, Sealer},
     signing_key::{KeyPair, jose_algorithm, thumbprint, verifying_key},
 };
 
@@ -87,7 +88,7 @@ impl Keyring {
 impl AdoptedKey {
     fn unseal(row: &SealedSigningKey, sealer: &Sealer) -> Result<Self, KeyError> {
         let binding = Binding::of(row);
-        let der = sealer.open(&row.sealed_private_key, binding)?;
+        let der = binding.open(sealer, &row.sealed_private_key)?;
         let pair = KeyPair::from_pkcs8(row.algorithm, &der)
             .map_err(|_| binding.damaged("it is not a private key of its algorithm"))?;
         let no_public = |_| binding.damaged("it has no public half");
@@ -161,7 +162,7 @@ pub(crate) fn generate(sealer: &Sealer, plan: KeyPlan) -> Result<SealedSigningKe
     let public = pair.public().map_err(|_| failed("published"))?;
     let kid = thumbprint(&public).map_err(|_| failed("named"))?;
     let der = pair.to_pkcs8().map_err(|_| failed("encoded"))?;
-    let sealed_private_key = sealer.seal(&der, Binding { kid: &kid, generation, algorithm })?;
+    let sealed_private_key = Binding { kid: &kid, generation, algorithm }.seal(sealer, &der)?;
     Ok(SealedSigningKey {
         kid,
         generation,
@@ -182,7 +183,71 @@ pub(crate) fn reseal(
     key: &SealedSigningKey,
 ) -> Result<SealedSigningKey, KeyError> {
     let binding = Binding::of(key);
-    let der = sealer.open(&key.sealed_private_key, binding)?;
-    let sealed_private_key = sealer.seal(&der, binding)?;
+    let der = binding.open(sealer, &key.sealed_private_key)?;
+    let sealed_private_key = binding.seal(sealer, &der)?;
     Ok(SealedSigningKey { sealed_private_key, ..key.clone() })
+}
+
+/// The key that something sealed belongs to, so that the private key of one row cannot be put into
+/// another one.
+#[derive(Clone, Copy)]
+pub(crate) struct Binding<'a> {
+    pub(crate) kid: &'a str,
+    pub(crate) generation: i64,
+    pub(crate) algorithm: SigningAlgorithm,
+}
+
+impl<'a> Binding<'a> {
+    fn of(key: &'a SealedSigningKey) -> Self {
+        Self { kid: &key.kid, generation: key.generation, algorithm: key.algorithm }
+    }
+
+    pub(crate) fn seal(&self, sealer: &Sealer, der: &[u8]) -> Result<Vec<u8>, KeyError> {
+        sealer.seal(der, &self.associated_data())
+    }
+
+    fn open(&self, sealer: &Sealer, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        sealer.open(sealed, &self.associated_data()).map_err(|error| match error {
+            OpenError::Form(reason) => self.damaged(reason),
+            OpenError::NotOurs => KeyError::WrongSecret { kid: self.kid.to_owned() },
+        })
+    }
+
+    /// One text for one binding: neither the label nor a name of an algorithm holds NUL, the
+    /// generation has a fixed length, and the kid is the rest.
+    fn associated_data(&self) -> Vec<u8> {
+        let label: &[u8] = b"doorward signing key\0";
+        let algorithm = self.algorithm.as_str().as_bytes();
+        let generation = self.generation.to_be_bytes();
+        [label, algorithm, b"\0", &generation, self.kid.as_bytes()].concat()
+    }
+
+    fn damaged(&self, reason: &str) -> KeyError {
+        KeyError::Damaged { kid: self.kid.to_owned(), reason: reason.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key_derivation::KeyUse;
+
+    #[test]
+    fn a_private_key_opens_for_its_own_row_only() {
+        let ours = Sealer::new(KeyUse::Sealing, &"one".into(), &[]).unwrap();
+        let own = Binding { kid: "the-kid", generation: 7, algorithm: SigningAlgorithm::EdDsa };
+        let sealed = own.seal(&ours, b"a private key").unwrap();
+        assert_eq!(**own.open(&ours, &sealed).unwrap(), *b"a private key");
+        for other in [
+            Binding { kid: "the-kie", ..own },
+            Binding { kid: "the-ki", ..own },
+            Binding { kid: "", ..own },
+            Binding { generation: 8, ..own },
+            Binding { generation: -7, ..own },
+            Binding { algorithm: SigningAlgorithm::Es256, ..own },
+        ] {
+            let refusal = other.open(&ours, &sealed).unwrap_err();
+            assert!(matches!(refusal, KeyError::WrongSecret { kid } if kid == other.kid));
+        }
+    }
 }

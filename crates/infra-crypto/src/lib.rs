@@ -10,6 +10,7 @@
 //! - [`TokenService`] makes and checks access tokens (JWTs by RFC 9068), refresh tokens and the
 //!   proofs that are mailed, and keeps the signing keys encrypted.
 //! - [`HmacAuditSealer`] digests and signs the audit trail.
+//! - [`KeptAnswerSealer`] protects what is kept of requests that may be sent again.
 //!
 //! **Invariant:** everything secret that is kept at rest or signed goes back to one secret of the
 //! installation, `auth.secret`, from which a key is derived for each use (RFC 5869). No derived key
@@ -17,6 +18,7 @@
 
 mod access_token;
 mod ambient;
+mod answer_sealer;
 mod argon2_hash;
 mod argon2_hasher;
 mod audit_sealer;
@@ -33,6 +35,7 @@ mod stored_hash;
 mod token_service;
 
 pub use ambient::{SystemClock, SystemEntropy};
+pub use answer_sealer::KeptAnswerSealer;
 /// The cost of a password hash: memory in KiB, passes, lanes. The default is the one Doorward uses:
 /// 19456 KiB, 2 passes, 1 lane.
 pub use argon2::Params as HashParameters;

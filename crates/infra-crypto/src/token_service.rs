@@ -12,6 +12,7 @@ use secrecy::SecretString;
 
 use crate::{
     access_token::AccessTokens,
+    key_derivation::KeyUse,
     keyring::{self, Keyring},
     proof_token::ProofTokens,
     refresh_token::RefreshTokens,
@@ -63,7 +64,7 @@ impl TokenService {
         let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
         let TokenSettings { secret, previous_secrets, issuer, audience } = settings;
         Ok(Self {
-            sealer: Sealer::new(&secret, &previous_secrets)?,
+            sealer: Sealer::new(KeyUse::Sealing, &secret, &previous_secrets)?,
             refresh: RefreshTokens::new(&secret, &previous_secrets)?,
             proofs: ProofTokens::new(&secret, &previous_secrets)?,
             access: AccessTokens { issuer, audience },

@@ -1,7 +1,10 @@
 //! The commands about signing keys. They work on the database, beside running servers, which notice.
 
 use anyhow::Result;
-use doorward_app::signing_key::{self, ListedKey};
+use doorward_app::{
+    Receipt,
+    signing_key::{self, ListedKey},
+};
 use doorward_domain::AuditParty;
 use doorward_infra_sqlite::Workload;
 use serde_json::{Value, json};
@@ -33,7 +36,7 @@ pub(crate) fn rotate(settings: &Settings, now: bool, json: bool) -> Result<()> {
         let rotation = if now {
             signing_key::rotate_now(&ctx).await
         } else {
-            signing_key::rotate(&ctx, AuditParty::console()).await
+            signing_key::rotate(&ctx, AuditParty::console(), Receipt::none()).await
         };
         Ok(rotation?)
     })?;

@@ -10,8 +10,8 @@ use doorward_domain::{
     refresh::RefreshPolicy,
 };
 use doorward_infra_crypto::{
-    Argon2Hasher, HashParameters, HasherSettings, HmacAuditSealer, SystemClock, SystemEntropy,
-    TokenService, TokenSettings,
+    Argon2Hasher, HashParameters, HasherSettings, HmacAuditSealer, KeptAnswerSealer, SystemClock,
+    SystemEntropy, TokenService, TokenSettings,
 };
 use doorward_infra_mail::UnconfiguredMailer;
 use doorward_infra_postgres::{PostgresSettings, PostgresStore};
@@ -135,6 +135,7 @@ pub fn context(settings: &Settings, database: &Database) -> Result<Ctx> {
     let policy = policy(settings)?;
     let secret = secret::of(settings, entropy.as_ref())?;
     let sealer = HmacAuditSealer::new(&secret, &settings.auth.previous_secrets)?;
+    let answers = KeptAnswerSealer::new(&secret, &settings.auth.previous_secrets)?;
     let signer = TokenService::new(TokenSettings {
         secret,
         previous_secrets: settings.auth.previous_secrets.clone(),
@@ -150,6 +151,7 @@ pub fn context(settings: &Settings, database: &Database) -> Result<Ctx> {
         revocations: Arc::new(RevocationList::default()),
         grants: Arc::new(GrantCache::default()),
         sealer: Arc::new(sealer),
+        answers: Arc::new(answers),
         mailer: Arc::new(UnconfiguredMailer),
         links: Arc::new(links(settings)),
         policy,

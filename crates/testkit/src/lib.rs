@@ -1,7 +1,7 @@
 //! Doubles of every port, and the contract that every store keeps.
 //!
 //! - Fakes, for most tests: [`FixedClock`], [`CountingEntropy`], [`PlainHasher`], [`PlainSigner`],
-//!   [`PlainSealer`], [`FakeMailer`], [`MemoryStore`]. They are deterministic: the same test makes the same ids, times and tokens.
+//!   [`PlainSealer`], [`PlainAnswerSealer`], [`FakeMailer`], [`MemoryStore`]. They are deterministic: the same test makes the same ids, times and tokens.
 //! - [`World`]: a whole application context made of them.
 //! - `mock` (feature `mockall`): doubles that assert which calls are made.
 //! - [`fixture`]: rows, and futures that are given up half-way, for the adapters' own tests.
@@ -23,6 +23,6 @@ pub use ambient::{CountingEntropy, FixedClock};
 pub use hasher::PlainHasher;
 pub use mailer::{FakeMailer, code_of, token_of};
 pub use memory::MemoryStore;
-pub use sealer::PlainSealer;
+pub use sealer::{PlainAnswerSealer, PlainSealer};
 pub use signer::PlainSigner;
 pub use world::{PASSWORD, World};

@@ -11,13 +11,15 @@ use doorward_domain::{
     ProofSecrets, PublicKey, Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp,
     TokenDigest, User, UserFilter, UserId, UserKey, UserStatus,
     audit::chain::{ChainLink, Checkpoint, Seal},
+    idempotency::{Claimed, Fingerprint, RequestClaim},
     ports::{
-        AuditLog, AuditQueries, Change, ChangeFeed, Claim, Clock, CredentialQueries,
-        CredentialRepository, Entropy, FeedCursor, HashError, ImportDigest, ImportRepository,
-        Imported, ImportedUser, JobQueries, JobQueue, KeyError, PasswordHasher, ProofInserted,
-        ProofQueries, ProofRepository, RoleQueries, RoleRepository, SealedEvents, SessionQueries,
-        SessionRepository, SigningKeyQueries, SigningKeyRepository, Store, StoreError, TokenError,
-        TokenSigner, UnitOfWork, UserQueries, UserRepository, Verdict,
+        AnswerRepository, AuditLog, AuditQueries, Change, ChangeFeed, Claim, Clock,
+        CredentialQueries, CredentialRepository, Entropy, FeedCursor, HashError, ImportDigest,
+        ImportRepository, Imported, ImportedUser, JobQueries, JobQueue, KeyError, PasswordHasher,
+        ProofInserted, ProofQueries, ProofRepository, RequestClaims, RoleQueries, RoleRepository,
+        SealedEvents, SessionQueries, SessionRepository, SigningKeyQueries, SigningKeyRepository,
+        Store, StoreError, TokenError, TokenSigner, UnitOfWork, UserQueries, UserRepository,
+        Verdict,
     },
     session::{Generation, RevocationCause},
 };
@@ -143,6 +145,11 @@ mock! {
         async fn audit_checkpoint(&self) -> Result<Option<Checkpoint>, StoreError>;
     }
     #[async_trait]
+    impl RequestClaims for Store {
+        async fn request_claim(&self, claim: &RequestClaim, fingerprint: &Fingerprint, lease: Duration, now: Timestamp) -> Result<Claimed, StoreError>;
+        async fn request_release(&self, claim: &RequestClaim) -> Result<(), StoreError>;
+    }
+    #[async_trait]
     impl ChangeFeed for Store {
         async fn changes_since(&self, cursor: FeedCursor) -> Result<(Vec<Change>, FeedCursor), StoreError>;
         async fn change_hint(&self);
@@ -230,5 +237,10 @@ mock! {
         async fn audit_unsealed(&mut self, limit: u32) -> Result<Vec<AuditEvent>, StoreError>;
         async fn audit_seal(&mut self, seal: &Seal) -> Result<(), StoreError>;
         async fn audit_prune(&mut self, checkpoint: &Checkpoint) -> Result<bool, StoreError>;
+    }
+    #[async_trait]
+    impl AnswerRepository for UnitOfWork {
+        async fn answer_keep(&mut self, claim: &RequestClaim, answer: &[u8], withheld: Duration) -> Result<(), StoreError>;
+        async fn answers_prune(&mut self, until: Timestamp, limit: u32) -> Result<u64, StoreError>;
     }
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use doorward_app::{
-    Actor, Ctx, Links, Policy, access, account, bootstrap,
+    Actor, Ctx, Links, Policy, Receipt, access, account, bootstrap,
     grant::GrantCache,
     job::{self, JobRegistry},
     revocation::RevocationList,
@@ -15,7 +15,8 @@ use secrecy::ExposeSecret;
 use time::Duration;
 
 use crate::{
-    CountingEntropy, FakeMailer, FixedClock, MemoryStore, PlainHasher, PlainSealer, PlainSigner,
+    CountingEntropy, FakeMailer, FixedClock, MemoryStore, PlainAnswerSealer, PlainHasher,
+    PlainSealer, PlainSigner,
 };
 
 /// A password that every policy accepts.
@@ -51,6 +52,7 @@ impl World {
             revocations: Arc::new(RevocationList::default()),
             grants: Arc::new(GrantCache::default()),
             sealer: Arc::new(PlainSealer),
+            answers: Arc::new(PlainAnswerSealer),
             mailer: Arc::clone(&mailer) as _,
             links: Arc::new(Links {
                 verify_email: "https://example.com/verify-email".to_owned(),
@@ -94,7 +96,7 @@ impl World {
             password: password(PASSWORD),
             name: DisplayName::parse("Ada Lovelace").expect("a valid name"),
         };
-        account::register(&self.ctx, command).await.expect("signing up works")
+        account::register(&self.ctx, command, Receipt::none()).await.expect("signing up works")
     }
 
     /// Signs a person in with [`PASSWORD`].

@@ -7,6 +7,7 @@ mod ambient;
 mod audit;
 mod email_proof;
 mod email_service;
+mod idempotency;
 mod job_queue;
 mod password_hasher;
 mod store;
@@ -16,6 +17,7 @@ pub use ambient::{Clock, Entropy};
 pub use audit::{AuditLog, AuditQueries, AuditSealer, SealedEvents};
 pub use email_proof::{ProofInserted, ProofQueries, ProofRepository};
 pub use email_service::{EmailService, MailError};
+pub use idempotency::{AnswerRepository, AnswerSealer, RequestClaims};
 pub use job_queue::{Claim, JobQueries, JobQueue};
 pub use password_hasher::{HashError, PasswordHasher, Verdict};
 pub use store::{

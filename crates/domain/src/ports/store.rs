@@ -1,7 +1,10 @@
 use async_trait::async_trait;
 use time::Duration;
 
-use super::{AuditLog, AuditQueries, JobQueries, JobQueue, ProofQueries, ProofRepository};
+use super::{
+    AnswerRepository, AuditLog, AuditQueries, JobQueries, JobQueue, ProofQueries, ProofRepository,
+    RequestClaims,
+};
 use crate::{
     Credential, DisplayName, Email, Page, PageRequest, PasswordHash, Revocation, Role, RoleName,
     SealedSigningKey, Session, SessionId, Timestamp, User, UserFilter, UserId, UserKey, UserStatus,
@@ -22,6 +25,7 @@ pub trait Store:
     + JobQueries
     + ProofQueries
     + AuditQueries
+    + RequestClaims
     + ChangeFeed
 {
     /// Begins a unit of work.
@@ -60,6 +64,7 @@ pub trait UnitOfWork:
     + JobQueue
     + ProofRepository
     + AuditLog
+    + AnswerRepository
 {
     /// Makes everything durable, visible to all, and known to the [`ChangeFeed`] and to the workers.
     ///
@@ -472,4 +477,6 @@ pub enum Constraint {
     RoleUnknown,
     /// One signing key for each generation.
     SigningKeyGeneration,
+    /// One claim at a time for each request that may be sent again.
+    RequestClaim,
 }

@@ -82,6 +82,8 @@ pub enum KeyError {
     NoActiveKey,
     #[error("signing key {kid} is damaged: {reason}")]
     Damaged { kid: String, reason: String },
+    #[error("a kept answer cannot be decrypted: auth.secret was changed, or the row was")]
+    AnswerUnreadable,
     #[error("the cryptographic library failed: {0}")]
     Library(String),
 }

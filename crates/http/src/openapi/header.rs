@@ -9,7 +9,7 @@ use utoipa::openapi::{
 /// A header by its name, the type of its value, an example, and what it says.
 type Described = (&'static str, Type, Value, &'static str);
 
-fn described() -> [Described; 9] {
+fn described() -> [Described; 10] {
     [
         (
             "Cache-Control",
@@ -22,6 +22,12 @@ fn described() -> [Described; 9] {
             Type::String,
             json!("attachment; filename=\"users.ndjson\""),
             "Suggests a name for the file (RFC 6266).",
+        ),
+        (
+            "Idempotency-Replayed",
+            Type::String,
+            json!("true"),
+            "`true` if this is the answer that the request got before. Absent at the first time.",
         ),
         (
             "Link",

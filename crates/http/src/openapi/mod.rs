@@ -103,8 +103,12 @@ fn complete(path: &str, operation: &mut Operation, public_url: &str, components:
         close(body, components);
         body.content.values_mut().for_each(|content| example::complete(content, components));
     }
+    let is_repeatable = problem::takes_idempotency_key(operation);
     for response in operation.responses.responses.values_mut() {
         let RefOr::T(response) = response else { continue };
+        if is_repeatable {
+            header::add(response, "Idempotency-Replayed", components);
+        }
         header::complete(path, response, components);
         response.content.values_mut().for_each(|content| example::complete(content, components));
     }

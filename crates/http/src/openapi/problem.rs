@@ -88,6 +88,13 @@ fn shared(path: &str, operation: &Operation) -> Vec<Code> {
     if permission(operation).is_some() {
         codes.push(Code::Forbidden);
     }
+    if takes_idempotency_key(operation) {
+        codes.extend([
+            Code::InvalidIdempotencyKey,
+            Code::IdempotencyKeyInUse,
+            Code::IdempotencyKeyReused,
+        ]);
+    }
     if operation.request_body.is_some() {
         codes.extend([
             Code::MalformedJson,
@@ -159,13 +166,20 @@ fn fault(operation: &Operation, components: &Components) -> Option<FieldError> {
     })
 }
 
+/// Whether the operation may be asked for again with the same key.
+pub(super) fn takes_idempotency_key(operation: &Operation) -> bool {
+    named(operation, ParameterIn::Header).any(|name| name.eq_ignore_ascii_case("Idempotency-Key"))
+}
+
 /// The names of the query parameters.
 fn queried(operation: &Operation) -> impl Iterator<Item = &str> {
+    named(operation, ParameterIn::Query)
+}
+
+fn named(operation: &Operation, place: ParameterIn) -> impl Iterator<Item = &str> {
     let parameters = operation.parameters.iter().flatten();
-    parameters.filter_map(|parameter| match parameter {
-        RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Query => {
-            Some(parameter.name.as_str())
-        }
+    parameters.filter_map(move |parameter| match parameter {
+        RefOr::T(parameter) if parameter.parameter_in == place => Some(parameter.name.as_str()),
         _ => None,
     })
 }
@@ -195,6 +209,9 @@ fn answer(
     response.content.insert("application/problem+json".to_owned(), content.into());
     for (code, _) in occurrences {
         match code.status().as_u16() {
+            409 if *code == Code::IdempotencyKeyInUse => {
+                header::add(&mut response, "Retry-After", components);
+            }
             401 => header::add(&mut response, "WWW-Authenticate", components),
             429 | 503 => header::add(&mut response, "Retry-After", components),
             _ => {}

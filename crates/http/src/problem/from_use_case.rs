@@ -1,5 +1,7 @@
 //! What each use case's refusals look like on the wire.
 
+use std::time::Duration;
+
 use doorward_app::{
     Failure,
     access::AuthenticateError,
@@ -7,6 +9,7 @@ use doorward_app::{
     audit::AuditError,
     email_change::{ChangeEmailError, SettleChangeError},
     grant::PermitError,
+    idempotency::{OnceError, RepeatError},
     job::JobQueueError,
     password::ChangePasswordError,
     password_reset::ResetPasswordError,
@@ -19,7 +22,7 @@ use doorward_app::{
 };
 use doorward_domain::{
     password::PasswordError,
-    ports::{HashError, StoreError},
+    ports::{Constraint, HashError, StoreError},
 };
 
 use super::{Code, Problem};
@@ -34,9 +37,34 @@ impl From<Failure> for Problem {
             Failure::Store(StoreError::Busy(_) | StoreError::Unavailable(_)) => {
                 Self::unavailable("The database is not available right now.").with_cause(failure)
             }
+            // It took so long that the same request is carried out elsewhere by now.
+            Failure::Store(StoreError::Conflict(Constraint::RequestClaim)) => in_progress(),
             Failure::Store(_) | Failure::Hash(_) | Failure::Key(_) => {
                 Self::new(Code::InternalError).with_cause(failure)
             }
+        }
+    }
+}
+
+fn in_progress() -> Problem {
+    Problem::new(Code::IdempotencyKeyInUse).with_retry_after(Duration::from_secs(1))
+}
+
+impl From<RepeatError> for Problem {
+    fn from(error: RepeatError) -> Self {
+        match error {
+            RepeatError::KeyReused => Self::new(Code::IdempotencyKeyReused),
+            RepeatError::InProgress => in_progress(),
+            RepeatError::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl<E: Into<Self>> From<OnceError<E>> for Problem {
+    fn from(error: OnceError<E>) -> Self {
+        match error {
+            OnceError::Repeat(error) => error.into(),
+            OnceError::UseCase(error) => error.into(),
         }
     }
 }

@@ -1,17 +1,14 @@
 //! Signing up, and one's own account.
 
-use axum::{
-    Json,
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use doorward_app::{
-    Policy,
+    Ctx, Policy,
     account::{self, Register},
     password::{self, ChangePassword},
 };
-use doorward_domain::{DisplayName, Email, Password, RoleName, User};
+use doorward_domain::{DisplayName, Email, Password, RoleName, User, idempotency::Caller};
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -24,6 +21,7 @@ use crate::{
     client::Asked,
     detached::detached,
     fields::Fields,
+    idempotency::{Answer, IdempotencyHeader, Once},
     payload::{Payload, Read},
     problem::{Code, Problem},
 };
@@ -119,6 +117,7 @@ impl Read for RegisterBody {
 #[utoipa::path(
     post, path = "/users", operation_id = "register", tag = TAG,
     extensions(("x-problems" = json!([Code::EmailTaken, Code::Overloaded]))),
+    params(IdempotencyHeader),
     request_body = RegisterBody,
     responses(
         (status = 201, description = "The account was made.", body = UserView,
@@ -128,23 +127,26 @@ impl Read for RegisterBody {
 )]
 pub(crate) async fn register(
     Asked(ctx): Asked,
-    Payload(body): Payload<RegisterBody>,
+    Once { body, repeat }: Once<RegisterBody>,
 ) -> Result<Response, Problem> {
     let RegisterBody { email, password, name } = body;
     let command = Register { email, password, name };
+    let caller = Caller::Anonymous;
     if ctx.policy.conceal_existing {
-        let pause = tokio::time::sleep;
-        detached(async move { account::register_concealed(&ctx, command, pause).await }).await?;
         // Without a body: whatever it said would be the same for everybody.
-        return Ok(StatusCode::ACCEPTED.into_response());
+        let accepted = |(): &()| Answer::empty(StatusCode::ACCEPTED);
+        let use_case = |ctx: Arc<Ctx>, receipt| async move {
+            account::register_concealed(&ctx, command, receipt, tokio::time::sleep).await
+        };
+        return repeat.run(ctx, caller, accepted, use_case).await;
     }
-    let user = detached(async move { account::register(&ctx, command).await }).await?;
-    let location = format!("{BASE}/users/{}", user.id);
-    let mut response = (StatusCode::CREATED, Json(UserView::from(user))).into_response();
-    if let Ok(location) = HeaderValue::from_str(&location) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    Ok(response)
+    let created = |user: &User| {
+        let location = format!("{BASE}/users/{}", user.id);
+        Answer::json(StatusCode::CREATED, &UserView::from(user.clone())).at(location)
+    };
+    let use_case =
+        |ctx: Arc<Ctx>, receipt| async move { account::register(&ctx, command, receipt).await };
+    repeat.run(ctx, caller, created, use_case).await
 }
 
 /// Read your own account.

@@ -1,5 +1,7 @@
 //! The public keys that anybody may check access tokens with, and the signing keys behind them.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::State,
@@ -7,10 +9,13 @@ use axum::{
     response::Response,
 };
 use doorward_app::{
+    Ctx,
     grant::KeysRotate,
-    signing_key::{self, ListedKey},
+    signing_key::{self, ListedKey, Rotation, SigningKeyError},
 };
-use doorward_domain::{Page, PageRequest, PublicKey, signing_key::PublicKeyParameters};
+use doorward_domain::{
+    Page, PageRequest, PublicKey, idempotency::Caller, signing_key::PublicKeyParameters,
+};
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -19,7 +24,7 @@ use crate::{
     HttpState,
     bearer::Let,
     client::Asked,
-    detached::detached,
+    idempotency::{Answer, IdempotencyHeader, Once},
     lifecycle::Stage,
     listing::{Listing, PageQuery, PageView},
     problem::Problem,
@@ -191,14 +196,22 @@ pub(crate) async fn list(
     post, path = "/signing-keys/rotate", operation_id = "rotate_signing_key", tag = TAG,
     security(("bearer" = [])),
     extensions(("x-permission" = json!("keys:rotate")), ("x-problems" = json!([]))),
+    params(IdempotencyHeader),
     responses((status = 202, description = "The key that signs next.", body = SigningKeyView)),
 )]
 pub(crate) async fn rotate(
     Asked(ctx): Asked,
     Let(by): Let<KeysRotate>,
-) -> Result<(StatusCode, Json<SigningKeyView>), Problem> {
-    let rotation =
-        detached(async move { signing_key::rotate(&ctx, by.principal().party()).await }).await?;
-    tracing::info!(kid = rotation.key.kid, by = %by.principal(), "signing key rotated");
-    Ok((StatusCode::ACCEPTED, Json(rotation.key.into())))
+    Once { repeat, .. }: Once<()>,
+) -> Result<Response, Problem> {
+    let caller = Caller::from(by.principal());
+    let next = |rotation: &Rotation| {
+        Answer::json(StatusCode::ACCEPTED, &SigningKeyView::from(rotation.key.clone()))
+    };
+    let use_case = move |ctx: Arc<Ctx>, receipt| async move {
+        let rotation = signing_key::rotate(&ctx, by.principal().party(), receipt).await?;
+        tracing::info!(kid = rotation.key.kid, by = %by.principal(), "signing key rotated");
+        Ok::<_, SigningKeyError>(rotation)
+    };
+    repeat.run(ctx, caller, next, use_case).await
 }

@@ -29,7 +29,9 @@ use tower_http::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    HttpState, envelope, openapi,
+    HttpState, envelope,
+    idempotency::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED},
+    openapi,
     problem::{Code, Problem},
     uncompressed::Compressible,
 };
@@ -111,7 +113,7 @@ async fn no_such_address() -> Problem {
 /// Lets the pages of the listed origins call the API. Tokens travel in a header that a page must set
 /// itself, so credentials of the browser are never allowed.
 fn cors(origins: &[String]) -> CorsLayer {
-    const EXPOSED: [HeaderName; 7] = [
+    const EXPOSED: [HeaderName; 8] = [
         HeaderName::from_static("x-request-id"),
         HeaderName::from_static("ratelimit"),
         HeaderName::from_static("ratelimit-policy"),
@@ -119,6 +121,7 @@ fn cors(origins: &[String]) -> CorsLayer {
         header::LOCATION,
         header::LINK,
         header::WWW_AUTHENTICATE,
+        IDEMPOTENCY_REPLAYED,
     ];
     let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     CorsLayer::new()
@@ -127,6 +130,7 @@ fn cors(origins: &[String]) -> CorsLayer {
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
+            IDEMPOTENCY_KEY,
             HeaderName::from_static("x-request-id"),
             HeaderName::from_static("traceparent"),
         ])

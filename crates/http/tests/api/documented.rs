@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use super::support::{Answer, PUBLIC_URL, text};
 
 /// The headers that mean something to clients of single operations; the document names them.
-const MEANT: [&str; 7] = [
+const MEANT: [&str; 8] = [
+    "idempotency-replayed",
     "link",
     "location",
     "ratelimit",

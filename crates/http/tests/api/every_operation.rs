@@ -34,6 +34,14 @@ const PUBLIC: &[(&str, &str)] = &[
     ("get_readiness", "load balancers have no account"),
 ];
 
+/// The operations that POST and take no `Idempotency-Key`, and why.
+const REPEATED_AS_IT_IS: &[(&str, &str)] = &[
+    ("login", "a sign-in whose answer was lost leaves a session that nobody uses"),
+    ("refresh", "the same token gives the same successor within the grace window"),
+    ("logout", "signing out twice is signing out"),
+    ("retry_job", "a job that is ready is not made ready again"),
+];
+
 fn request(operation: &Operation) -> axum::http::request::Builder {
     Request::builder().method(operation.method.clone()).uri(&operation.path)
 }
@@ -43,6 +51,18 @@ fn an_operation_needs_a_token_or_says_why_not() {
     for operation in operations() {
         let listed = PUBLIC.iter().any(|(id, _)| *id == operation.id);
         assert_ne!(operation.secured, listed, "{}: secured, or in PUBLIC", operation.id);
+    }
+}
+
+#[test]
+fn a_post_can_be_sent_again_or_says_why_not() {
+    for (_, method, operation) in each_operation() {
+        let id = operation["operationId"].as_str().unwrap();
+        let parameters = operation["parameters"].as_array();
+        let takes_key = parameters.into_iter().flatten().any(|it| it["name"] == "Idempotency-Key");
+        let listed = REPEATED_AS_IT_IS.iter().any(|(listed, _)| *listed == id);
+        assert_eq!(method == "post", takes_key || listed, "{id}");
+        assert!(!(takes_key && listed), "{id}: it takes a key, so it needs no reason");
     }
 }
 

@@ -7,7 +7,7 @@ use axum::{
     body::Body,
     http::{Method, Request, header},
 };
-use doorward_domain::LetterKind;
+use doorward_domain::{IdempotencyKey, LetterKind, idempotency::Caller};
 use doorward_http::HttpSettings;
 use doorward_testkit::{World, mock::MockStore, token_of};
 use serde_json::{Value, json};
@@ -35,6 +35,7 @@ struct Asked {
     body: Option<Value>,
     is_paged: bool,
     needs_permission: bool,
+    takes_key: bool,
 }
 
 /// All of them, about things that do not exist.
@@ -42,12 +43,14 @@ fn asked() -> Vec<Asked> {
     let one = |(path, method, operation): (&str, &str, &Value)| {
         let example = &operation["requestBody"]["content"]["application/json"]["example"];
         let parameters = operation["parameters"].as_array();
+        let takes = |name| parameters.into_iter().flatten().any(|it| it["name"] == name);
         Asked {
             id: text(&operation["operationId"]),
             method: method.to_uppercase().parse().unwrap(),
             path: path.replace("{id}", NOBODY).replace("{name}", "nobodys-role"),
             body: (!example.is_null()).then(|| example.clone()),
-            is_paged: parameters.into_iter().flatten().any(|it| it["name"] == "limit"),
+            is_paged: takes("limit"),
+            takes_key: takes("Idempotency-Key"),
             needs_permission: operation["x-permission"].is_string(),
         }
     };
@@ -79,6 +82,7 @@ async fn each_promised_problem_is_answered() {
     answered.extend(proofs_by_mail().await);
     answered.extend(administrators_and_roles().await);
     answered.extend(a_job_that_was_not_tried().await);
+    answered.extend(keys_that_were_used_before().await);
     answered.extend(server_in_trouble().await);
     let excused = |(id, code): &&(String, String)| {
         AT_THE_DOOR.contains(&code.as_str())
@@ -277,6 +281,44 @@ async fn a_job_that_was_not_tried() -> Problems {
     let id = api.enqueue("mail", 1).await;
     api.call(Method::POST, &format!("/api/v1/jobs/{id}/retry"), Some(&admin), None).await;
     api.problems.into_inner().unwrap()
+}
+
+/// No key at all, one of another payload, one whose request goes on.
+async fn keys_that_were_used_before() -> Problems {
+    let mut answered = Problems::new();
+    for asked in asked().iter().filter(|asked| asked.takes_key) {
+        let api = Api::new().await;
+        let admin = api.admin().await;
+        let send = async |key: &str, path: &str| {
+            let request = Request::builder()
+                .method(asked.method.clone())
+                .uri(path)
+                .header(header::AUTHORIZATION, format!("Bearer {admin}"))
+                .header(header::CONTENT_TYPE, "application/json")
+                .header("idempotency-key", key);
+            let body = asked.body.as_ref().map_or(Body::empty(), |it| Body::from(it.to_string()));
+            api.send(request.body(body).unwrap()).await
+        };
+        send("not a key", &asked.path).await;
+        assert!(send("k", &asked.path).await.status.is_success(), "{}", asked.id);
+        assert!(send("k", &asked.path).await.status.is_success(), "{}", asked.id);
+        send("k", &format!("{}?other=1", asked.path)).await;
+        let body = asked.body.as_ref().map(ToString::to_string).unwrap_or_default();
+        let going_on = doorward_app::idempotency::Request {
+            caller: if asked.id == "register" {
+                Caller::Anonymous
+            } else {
+                api.admin_caller().await
+            },
+            operation: format!("{} {}", asked.method, asked.path),
+            key: IdempotencyKey::parse("l").unwrap(),
+            payload: format!("{}\n{body}", asked.path).into_bytes(),
+        };
+        api.begin_and_be_killed(going_on).await;
+        send("l", &asked.path).await;
+        answered.extend(api.problems.into_inner().unwrap());
+    }
+    answered
 }
 
 /// Too much to hash; a store that breaks whatever it is asked.

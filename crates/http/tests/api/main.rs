@@ -9,6 +9,7 @@ mod documents;
 mod every_operation;
 mod every_problem;
 mod headers;
+mod idempotency;
 mod jobs;
 mod journey;
 mod limits;

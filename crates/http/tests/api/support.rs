@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    future,
     net::SocketAddr,
     num::NonZeroU32,
     sync::{Arc, Mutex},
@@ -17,10 +18,11 @@ use axum::{
 };
 use doorward_app::{
     account::{Register, RegisterError},
-    bootstrap, change,
+    bootstrap, change, idempotency,
 };
 use doorward_domain::{
     DisplayName, Email, JobError, JobId, JobKind, JobPayload, NewJob, Password, User, UserId,
+    idempotency::Caller,
     ports::{FeedCursor, Imported, ImportedUser, Store},
 };
 use doorward_http::{HttpSettings, HttpState, Lifecycle, RateLimits, router};
@@ -254,6 +256,22 @@ impl Api {
         let made = bootstrap::create_admin(&self.world.ctx, command).await;
         assert!(matches!(made, Ok(_) | Err(RegisterError::EmailTaken)), "{made:?}");
         text(&self.sign_in("admin@example.com").await["access_token"])
+    }
+
+    /// The administrator, who was made before, as the caller of a request.
+    pub async fn admin_caller(&self) -> Caller {
+        let email = Email::parse("admin@example.com").unwrap();
+        let found = self.world.ctx.store.credential_by_email(&email).await.unwrap();
+        Caller::User(found.expect("the administrator was made").0.id)
+    }
+
+    /// Claims a request as if its process had been killed right afterwards.
+    pub async fn begin_and_be_killed(&self, request: idempotency::Request) {
+        let never = |_| future::pending::<Result<(), RegisterError>>();
+        let write = |(): &()| Vec::new();
+        let killed = idempotency::once(&self.world.ctx, Some(request), write, never);
+        let soon = tokio::time::timeout(Duration::from_millis(50), killed).await;
+        assert!(soon.is_err(), "{soon:?}");
     }
 
     /// Signs a person up and in, and returns their access token.

@@ -12,7 +12,7 @@ use time::{Duration, macros::datetime};
 use uuid::Uuid;
 
 use super::*;
-use crate::sealing::Binding;
+use crate::keyring::Binding;
 
 pub(super) const NOW: Timestamp = datetime!(2026-01-01 00:00:00 UTC);
 pub(super) const SECRET: &str = "a secret of thirty-two octets!!!";
@@ -275,13 +275,13 @@ fn rows_that_were_tampered_with_are_not_adopted() {
     let service = without_keys(SECRET);
     let sealer = &service.sealer;
     let pair = crate::signing_key::KeyPair::generate(SigningAlgorithm::EdDsa).unwrap();
-    let other_pair = sealer.seal(&pair.to_pkcs8().unwrap(), binding).unwrap();
+    let other_pair = binding.seal(sealer, &pair.to_pkcs8().unwrap()).unwrap();
     let row_with = |sealed_private_key| SealedSigningKey { sealed_private_key, ..good.clone() };
     for (what, row, is_damage) in [
         ("empty", row_with(vec![]), true),
         ("version", row_with([&[2], &good.sealed_private_key[1..]].concat()), true),
         ("cut", row_with(good.sealed_private_key[..20].to_vec()), true),
-        ("no key", row_with(sealer.seal(der, binding).unwrap()), true),
+        ("no key", row_with(binding.seal(sealer, der).unwrap()), true),
         ("another key under this id", row_with(other_pair), true),
         ("another row's key", row_with(KEYS[1].sealed_private_key.clone()), false),
         ("generation", SealedSigningKey { generation: 2, ..good.clone() }, false),

@@ -11,6 +11,7 @@ mod audit;
 mod change;
 mod credential;
 mod email_proof;
+mod idempotency;
 mod import;
 mod job;
 mod role;
@@ -25,6 +26,7 @@ pub use audit::*;
 pub use change::*;
 pub use credential::*;
 pub use email_proof::*;
+pub use idempotency::*;
 pub use import::*;
 pub use job::*;
 pub use role::*;
@@ -137,6 +139,13 @@ macro_rules! store_contract {
             an_address_is_verified_and_replaced,
             of_many_who_take_one_address_one_gets_it,
             a_password_is_put_whatever_was_there,
+            of_many_who_claim_one_request_one_carries_it_out,
+            an_answer_is_kept_with_its_effect_or_not_at_all,
+            who_lost_the_claim_keeps_no_answer,
+            a_lease_that_is_over_holds_until_somebody_claims_the_request,
+            a_request_that_was_released_is_new,
+            an_answer_that_is_withheld_looks_like_none,
+            answers_are_forgotten_after_a_day_and_not_before,
         );
     };
     (@cases $create:path, $finish:path: $($case:ident),+ $(,)?) => {
@@ -169,6 +178,7 @@ pub fn cases() -> std::collections::BTreeSet<&'static str> {
         include_str!("change.rs"),
         include_str!("credential.rs"),
         include_str!("email_proof.rs"),
+        include_str!("idempotency.rs"),
         include_str!("import.rs"),
         include_str!("job.rs"),
         include_str!("role.rs"),

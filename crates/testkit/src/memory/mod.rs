@@ -2,6 +2,7 @@
 
 mod audit;
 mod email_proof;
+mod idempotency;
 mod job;
 mod state;
 mod unit_of_work;

@@ -4,12 +4,13 @@ use doorward_domain::{
     AuditEvent, AuditEventId, Credential, Email, JobId, JobKind, ProofId, Revocation, Role,
     RoleName, SealedSigningKey, Session, SessionId, Timestamp, User, UserId,
     audit::chain::{Checkpoint, Seal},
+    idempotency::RequestName,
     ports::{Change, ImportDigest},
     role::RoleDescription,
     session::RevocationCause,
 };
 
-use super::{email_proof::KeptProof, job::KeptJob};
+use super::{email_proof::KeptProof, idempotency::KeptRequest, job::KeptJob};
 
 /// Everything the store holds.
 #[derive(Debug, Clone)]
@@ -30,6 +31,7 @@ pub(super) struct State {
     pub audit_events: BTreeMap<AuditEventId, (AuditEvent, Option<i64>)>,
     pub audit_seals: BTreeMap<i64, Seal>,
     pub audit_checkpoint: Option<Checkpoint>,
+    pub requests: BTreeMap<RequestName, KeptRequest>,
 }
 
 /// A change as it is kept.
@@ -65,6 +67,7 @@ impl Default for State {
             audit_events: BTreeMap::new(),
             audit_seals: BTreeMap::new(),
             audit_checkpoint: None,
+            requests: BTreeMap::new(),
         }
     }
 }
