@@ -6,21 +6,21 @@ use anyhow::{Context, Result, ensure};
 use doorward_app::{Ctx, Policy, grant::GrantCache, revocation::RevocationList};
 use doorward_domain::{
     Origin, PasswordPolicy,
-    ports::{Entropy, Store},
+    ports::{EmailService, Entropy, Store},
     refresh::RefreshPolicy,
 };
 use doorward_infra_crypto::{
     Argon2Hasher, HashParameters, HasherSettings, HmacAuditSealer, SystemClock, SystemEntropy,
     TokenService, TokenSettings,
 };
-use doorward_infra_mail::UnconfiguredMailer;
+use doorward_infra_mail::{SmtpMailer, UnconfiguredMailer};
 use doorward_infra_postgres::{PostgresSettings, PostgresStore};
 use doorward_infra_sqlite::{SqlitePath, SqliteSettings, SqliteStore, Workload};
 use secrecy::SecretString;
 
 use crate::{
     secret,
-    settings::{self, DatabaseUrl, Settings},
+    settings::{self, DatabaseUrl, Settings, Transport},
 };
 
 /// The database that the settings name. Nothing outside of this file asks which kind it is.
@@ -150,9 +150,17 @@ pub fn context(settings: &Settings, database: &Database) -> Result<Ctx> {
         revocations: Arc::new(RevocationList::default()),
         grants: Arc::new(GrantCache::default()),
         sealer: Arc::new(sealer),
-        mailer: Arc::new(UnconfiguredMailer),
+        mailer: mailer(&settings.mail)?,
         policy,
         origin: Origin::default(),
+    })
+}
+
+fn mailer(mail: &settings::Mail) -> Result<Arc<dyn EmailService>> {
+    let templates = Arc::clone(&mail.templates);
+    Ok(match &mail.transport {
+        Transport::Smtp(settings) => Arc::new(SmtpMailer::new(settings.clone(), templates)?),
+        Transport::Mailbox | Transport::None => Arc::new(UnconfiguredMailer),
     })
 }
 

@@ -12,6 +12,7 @@ mod effective;
 mod fault;
 mod inputs;
 mod layer;
+mod mail;
 mod reader;
 mod sections;
 mod table;
@@ -23,6 +24,7 @@ use std::fmt;
 pub use effective::{Effective, report};
 pub use fault::Faults;
 pub use inputs::Inputs;
+pub use mail::{Mail, Transport};
 pub use sections::{
     Audit, Auth, Bootstrap, Cors, Database, DatabaseUrl, Jobs, Log, LogFormat, Password, RateLimit,
     Server, SignUp,
@@ -61,6 +63,7 @@ pub struct Settings {
     pub sign_up: SignUp,
     pub jobs: Jobs,
     pub audit: Audit,
+    pub mail: Mail,
     pub log: Log,
     pub cors: Cors,
     pub bootstrap: Bootstrap,
@@ -121,6 +124,7 @@ fn settings(environment: Environment, reader: &mut Reader) -> Result<Settings, R
     let sign_up = sections::sign_up(reader);
     let jobs = sections::jobs(reader);
     let audit = sections::audit(reader);
+    let mail = mail::mail(environment, reader);
     let log = sections::log(reader);
     let cors = sections::cors(reader);
     let bootstrap = sections::bootstrap(environment, reader);
@@ -134,6 +138,7 @@ fn settings(environment: Environment, reader: &mut Reader) -> Result<Settings, R
         sign_up: sign_up?,
         jobs: jobs?,
         audit: audit?,
+        mail: mail?,
         log: log?,
         cors: cors?,
         bootstrap: bootstrap?,
