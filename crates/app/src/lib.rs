@@ -17,6 +17,7 @@ mod failure;
 pub mod grant;
 pub mod import;
 pub mod job;
+pub mod mailbox;
 pub mod maintenance;
 pub mod password;
 pub mod revocation;

@@ -15,6 +15,7 @@ mod credential;
 mod error;
 mod import;
 mod job;
+mod mailbox;
 mod migrate;
 mod pool;
 mod role;

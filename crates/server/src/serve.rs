@@ -246,6 +246,7 @@ fn http_settings(settings: &Settings) -> HttpSettings {
         request_timeout: settings.server.request_timeout,
         allowed_origins: settings.cors.allowed_origins.clone(),
         rate_limits: enabled.then_some(limits),
+        mailbox: matches!(settings.mail.transport, Transport::Mailbox),
     }
 }
 

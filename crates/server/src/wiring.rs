@@ -13,7 +13,7 @@ use doorward_infra_crypto::{
     Argon2Hasher, HashParameters, HasherSettings, HmacAuditSealer, SystemClock, SystemEntropy,
     TokenService, TokenSettings,
 };
-use doorward_infra_mail::{SmtpMailer, UnconfiguredMailer};
+use doorward_infra_mail::{MailboxMailer, SmtpMailer, UnconfiguredMailer};
 use doorward_infra_postgres::{PostgresSettings, PostgresStore};
 use doorward_infra_sqlite::{SqlitePath, SqliteSettings, SqliteStore, Workload};
 use secrecy::SecretString;
@@ -150,17 +150,18 @@ pub fn context(settings: &Settings, database: &Database) -> Result<Ctx> {
         revocations: Arc::new(RevocationList::default()),
         grants: Arc::new(GrantCache::default()),
         sealer: Arc::new(sealer),
-        mailer: mailer(&settings.mail)?,
+        mailer: mailer(&settings.mail, database.store())?,
         policy,
         origin: Origin::default(),
     })
 }
 
-fn mailer(mail: &settings::Mail) -> Result<Arc<dyn EmailService>> {
+fn mailer(mail: &settings::Mail, store: Arc<dyn Store>) -> Result<Arc<dyn EmailService>> {
     let templates = Arc::clone(&mail.templates);
     Ok(match &mail.transport {
         Transport::Smtp(settings) => Arc::new(SmtpMailer::new(settings.clone(), templates)?),
-        Transport::Mailbox | Transport::None => Arc::new(UnconfiguredMailer),
+        Transport::Mailbox => Arc::new(MailboxMailer::new(store, Arc::new(SystemClock), templates)),
+        Transport::None => Arc::new(UnconfiguredMailer),
     })
 }
 

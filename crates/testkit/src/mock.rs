@@ -6,23 +6,24 @@
 use async_trait::async_trait;
 use doorward_domain::{
     AccessClaims, AuditEvent, AuditEventId, AuditFilter, Credential, DisplayName, Email,
-    ForeignHashError, Job, JobError, JobFilter, JobId, JobKind, JobLease, JobState, KeyPlan,
-    NewJob, Page, PageRequest, Password, PasswordHash, PublicKey, Role, RoleName, SealedSigningKey,
-    Session, SessionId, Timestamp, User, UserFilter, UserId, UserKey, UserStatus,
+    ForeignHashError, Job, JobError, JobFilter, JobId, JobKind, JobLease, JobState, KeptMail,
+    KeyPlan, NewJob, Page, PageRequest, Password, PasswordHash, PublicKey, Role, RoleName,
+    SealedSigningKey, Session, SessionId, Timestamp, User, UserFilter, UserId, UserKey, UserStatus,
     audit::chain::{ChainLink, Checkpoint, Seal},
     ports::{
         AuditLog, AuditQueries, Change, ChangeFeed, Claim, Clock, CredentialQueries,
         CredentialRepository, Entropy, FeedCursor, HashError, ImportDigest, ImportRepository,
-        Imported, ImportedUser, JobQueries, JobQueue, KeyError, PasswordHasher, RoleQueries,
-        RoleRepository, SealedEvents, SessionQueries, SessionRepository, SigningKeyQueries,
-        SigningKeyRepository, Store, StoreError, TokenError, TokenSigner, UnitOfWork, UserQueries,
-        UserRepository, Verdict,
+        Imported, ImportedUser, JobQueries, JobQueue, KeyError, MailboxQueries, MailboxRepository,
+        PasswordHasher, RoleQueries, RoleRepository, SealedEvents, SessionQueries,
+        SessionRepository, SigningKeyQueries, SigningKeyRepository, Store, StoreError, TokenError,
+        TokenSigner, UnitOfWork, UserQueries, UserRepository, Verdict,
     },
     session::{Generation, RevocationCause},
 };
 use mockall::mock;
 use secrecy::SecretString;
 use time::Duration;
+use uuid::Uuid;
 
 mock! {
     pub Clock {}
@@ -134,6 +135,11 @@ mock! {
         async fn audit_checkpoint(&self) -> Result<Option<Checkpoint>, StoreError>;
     }
     #[async_trait]
+    impl MailboxQueries for Store {
+        async fn mailbox(&self, limit: u32) -> Result<Vec<KeptMail>, StoreError>;
+        async fn mailbox_mail(&self, id: Uuid) -> Result<Option<KeptMail>, StoreError>;
+    }
+    #[async_trait]
     impl ChangeFeed for Store {
         async fn changes_since(&self, cursor: FeedCursor) -> Result<(Vec<Change>, FeedCursor), StoreError>;
         async fn change_hint(&self);
@@ -209,5 +215,9 @@ mock! {
         async fn audit_unsealed(&mut self, limit: u32) -> Result<Vec<AuditEvent>, StoreError>;
         async fn audit_seal(&mut self, seal: &Seal) -> Result<(), StoreError>;
         async fn audit_prune(&mut self, checkpoint: &Checkpoint) -> Result<bool, StoreError>;
+    }
+    #[async_trait]
+    impl MailboxRepository for UnitOfWork {
+        async fn mailbox_put(&mut self, mail: &KeptMail, keep: u32) -> Result<bool, StoreError>;
     }
 }

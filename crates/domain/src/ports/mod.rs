@@ -7,6 +7,7 @@ mod ambient;
 mod audit;
 mod email_service;
 mod job_queue;
+mod mailbox;
 mod password_hasher;
 mod store;
 mod token_signer;
@@ -15,6 +16,7 @@ pub use ambient::{Clock, Entropy};
 pub use audit::{AuditLog, AuditQueries, AuditSealer, SealedEvents};
 pub use email_service::{EmailService, MailError};
 pub use job_queue::{Claim, JobQueries, JobQueue};
+pub use mailbox::{MailboxQueries, MailboxRepository};
 pub use password_hasher::{HashError, PasswordHasher, Verdict};
 pub use store::{
     CHANGE_KEPT_FOR, Change, ChangeFeed, Constraint, CredentialQueries, CredentialRepository,

@@ -12,6 +12,7 @@ mod change;
 mod credential;
 mod import;
 mod job;
+mod mailbox;
 mod role;
 mod samples;
 mod session;
@@ -25,6 +26,7 @@ pub use change::*;
 pub use credential::*;
 pub use import::*;
 pub use job::*;
+pub use mailbox::*;
 pub use role::*;
 pub use session::*;
 pub use signing_key::*;
@@ -124,6 +126,8 @@ macro_rules! store_contract {
             each_event_gets_one_seal,
             of_many_who_seal_each_event_is_sealed_by_one,
             pruning_takes_whole_seals_and_leaves_a_checkpoint,
+            a_mail_is_kept_as_written_and_once,
+            the_mailbox_shows_the_newest_first_and_forgets_the_oldest,
         );
     };
     (@cases $create:path, $finish:path: $($case:ident),+ $(,)?) => {
@@ -157,6 +161,7 @@ pub fn cases() -> std::collections::BTreeSet<&'static str> {
         include_str!("credential.rs"),
         include_str!("import.rs"),
         include_str!("job.rs"),
+        include_str!("mailbox.rs"),
         include_str!("role.rs"),
         include_str!("session.rs"),
         include_str!("signing_key.rs"),

@@ -2,6 +2,7 @@
 
 mod audit;
 mod job;
+mod mailbox;
 mod state;
 mod unit_of_work;
 

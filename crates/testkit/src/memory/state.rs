@@ -1,13 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_domain::{
-    AuditEvent, AuditEventId, Credential, Email, JobId, JobKind, Revocation, Role, RoleName,
-    SealedSigningKey, Session, SessionId, Timestamp, User, UserId,
+    AuditEvent, AuditEventId, Credential, Email, JobId, JobKind, KeptMail, Revocation, Role,
+    RoleName, SealedSigningKey, Session, SessionId, Timestamp, User, UserId,
     audit::chain::{Checkpoint, Seal},
     ports::{Change, ImportDigest},
     role::RoleDescription,
     session::RevocationCause,
 };
+
+use uuid::Uuid;
 
 use super::job::KeptJob;
 
@@ -29,6 +31,8 @@ pub(super) struct State {
     pub audit_events: BTreeMap<AuditEventId, (AuditEvent, Option<i64>)>,
     pub audit_seals: BTreeMap<i64, Seal>,
     pub audit_checkpoint: Option<Checkpoint>,
+    /// By when they arrived.
+    pub mailbox: BTreeMap<(Timestamp, Uuid), KeptMail>,
 }
 
 /// A change as it is kept.
@@ -63,6 +67,7 @@ impl Default for State {
             audit_events: BTreeMap::new(),
             audit_seals: BTreeMap::new(),
             audit_checkpoint: None,
+            mailbox: BTreeMap::new(),
         }
     }
 }
