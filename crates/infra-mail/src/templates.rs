@@ -97,7 +97,8 @@ fn span(span: Duration) -> String {
         _ => format!("{count} {unit}s"),
     };
     match (span.whole_hours(), span.whole_minutes()) {
-        (hours, minutes) if hours > 0 && minutes % 60 == 0 => counted(hours, "hour"),
+        // A mail that had to wait for its server; nobody counts with the minutes of a day.
+        (hours, minutes) if hours > 1 || minutes == 60 => counted(hours, "hour"),
         (_, minutes) => counted(minutes, "minute"),
     }
 }
@@ -372,6 +373,7 @@ mod tests {
             (10, "10 minutes"),
             (60, "1 hour"),
             (90, "90 minutes"),
+            (1439, "23 hours"),
             (1440, "24 hours"),
         ] {
             assert_eq!(span(Duration::minutes(minutes)), said);
