@@ -19,6 +19,7 @@ pub mod grant;
 pub mod idempotency;
 pub mod import;
 pub mod job;
+pub mod mailbox;
 mod mailing;
 pub mod maintenance;
 pub mod password;

@@ -45,7 +45,7 @@ pub use job::{
     RetryPolicy,
 };
 pub use key_life::{KeyLife, KeyPlan, KeyState};
-pub use mail::{Letter, LetterKind, Mail, Proof};
+pub use mail::{KeptMail, Letter, LetterKind, Mail, Proof};
 pub use page::{Page, PageLimit, PageRequest};
 pub use password::{Password, PasswordPolicy};
 pub use permission::Permission;

@@ -1,5 +1,7 @@
 //! What Doorward writes to people.
 
+use std::fmt;
+
 use secrecy::SecretString;
 use time::Duration;
 use uuid::Uuid;
@@ -68,6 +70,34 @@ pub enum LetterKind {
     EmailChangeRequested,
     PasswordChanged,
     AlreadySignedUp,
+}
+
+/// So many mails the development mailbox keeps, the newest.
+pub const MAILBOX_CAPACITY: u32 = 5_000;
+
+/// A mail that was kept in place of being sent: what its reader would have got. It may hold links and codes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeptMail {
+    /// That of the [`Mail`].
+    pub id: Uuid,
+    pub to: Email,
+    pub subject: String,
+    pub text: String,
+    pub html: String,
+    /// When it arrived.
+    pub at: Timestamp,
+}
+
+/// Without what it says, which does not belong in logs.
+impl fmt::Debug for KeptMail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, to, at, .. } = self;
+        f.debug_struct("KeptMail")
+            .field("id", id)
+            .field("to", to)
+            .field("at", at)
+            .finish_non_exhaustive()
+    }
 }
 
 impl LetterKind {

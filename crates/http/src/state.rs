@@ -19,6 +19,8 @@ pub struct HttpSettings {
     pub allowed_origins: Vec<String>,
     /// `None` switches rate limits off.
     pub rate_limits: Option<RateLimits>,
+    /// Whether whoever asks sees the mails that were kept in place of being sent: for development only.
+    pub mailbox: bool,
 }
 
 /// What handlers share.

@@ -1,7 +1,7 @@
 //! Mails leave by a real connection, to a server that behaves as it is told.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -10,207 +10,194 @@ use doorward_domain::{
     ports::{EmailService, MailError},
 };
 use doorward_infra_mail::{Security, SmtpMailer, SmtpSettings, Templates};
+use doorward_testkit::{Manner, SmtpServer};
 use time::macros::datetime;
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream},
-};
 use uuid::Uuid;
 
-/// What a server does when it is asked to take a mail.
-#[derive(Clone, Copy)]
-enum Manner {
-    Accepts,
-    /// Answers the recipient so.
-    Answers(&'static str),
-    /// Accepts the connection and says nothing.
-    Tarpit,
-    /// Closes in the middle of an answer.
-    Breaks,
-    /// Accepts one mail, then closes the connection that the client would use again.
-    ClosesAfterEach,
-}
-
-/// A server that keeps what it accepted.
-struct Server {
-    port: u16,
-    mails: Arc<Mutex<Vec<String>>>,
-}
-
-impl Server {
-    async fn start(manner: Manner) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let mails = Arc::<Mutex<Vec<String>>>::default();
-        let kept = Arc::clone(&mails);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let kept = Arc::clone(&kept);
-                // A client that goes away in the middle is no matter.
-                tokio::spawn(async move { serve(stream, manner, &kept).await.ok() });
-            }
-        });
-        Self { port, mails }
-    }
-
-    fn mailer(&self) -> SmtpMailer {
-        mailer(self.port)
-    }
-}
-
-async fn serve(
-    stream: TcpStream,
-    manner: Manner,
-    kept: &Mutex<Vec<String>>,
-) -> std::io::Result<()> {
-    let mut stream = BufReader::new(stream);
-    if matches!(manner, Manner::Tarpit) {
-        let mut line = String::new();
-        while stream.read_line(&mut line).await? > 0 {}
-        return Ok(());
-    }
-    stream.write_all(b"220 test\r\n").await?;
-    loop {
-        let mut line = String::new();
-        if stream.read_line(&mut line).await? == 0 {
-            return Ok(());
-        }
-        let answer = match (line.split([' ', '\r']).next().unwrap_or_default(), manner) {
-            ("EHLO", _) => "250-test\r\n250 8BITMIME\r\n",
-            ("RCPT", Manner::Answers(answer)) => answer,
-            ("RCPT", Manner::Breaks) => {
-                stream.write_all(b"25").await?;
-                return Ok(());
-            }
-            ("DATA", _) => {
-                stream.write_all(b"354 go on\r\n").await?;
-                let mail = read_mail(&mut stream).await?;
-                kept.lock().unwrap().push(mail);
-                stream.write_all(b"250 taken\r\n").await?;
-                if matches!(manner, Manner::ClosesAfterEach) {
-                    return Ok(());
-                }
-                continue;
-            }
-            ("QUIT", _) => {
-                stream.write_all(b"221 bye\r\n").await?;
-                return Ok(());
-            }
-            _ => "250 ok\r\n",
-        };
-        stream.write_all(answer.as_bytes()).await?;
-    }
-}
-
-async fn read_mail(stream: &mut BufReader<TcpStream>) -> std::io::Result<String> {
-    let mut mail = String::new();
-    loop {
-        let start = mail.len();
-        if stream.read_line(&mut mail).await? == 0 || &mail[start..] == ".\r\n" {
-            return Ok(mail);
-        }
-    }
-}
-
-fn mailer(port: u16) -> SmtpMailer {
-    let settings = SmtpSettings {
+fn settings(port: u16) -> SmtpSettings {
+    SmtpSettings {
         host: "127.0.0.1".to_owned(),
         port,
         security: Security::None,
-        username: None,
-        password: None,
-        from: "Example & Söhne <no-reply@example.org>".to_owned(),
+        credentials: None,
+        sender: "Example & Söhne <no-reply@example.org>".parse().unwrap(),
         patience: Duration::from_millis(500),
-        max_connections: 2,
-    };
-    SmtpMailer::new(&settings, Arc::new(Templates::built_in("Example"))).unwrap()
+    }
 }
 
-fn mail(name: &str) -> Mail {
+fn mailer(settings: SmtpSettings) -> SmtpMailer {
+    SmtpMailer::new(settings, Arc::new(Templates::built_in("Example"))).unwrap()
+}
+
+async fn server(manner: Manner) -> (SmtpServer, SmtpMailer) {
+    let server = SmtpServer::start(manner).await.unwrap();
+    let mailer = mailer(settings(server.address().port()));
+    (server, mailer)
+}
+
+fn mail_to(to: &str) -> Mail {
     let proof = Proof {
-        link: "https://app.example.org/verify#token".into(),
+        link: "https://app.example.org/verify?token=abc".into(),
         link_lives: time::Duration::DAY,
         code: "12345678".into(),
         code_lives: time::Duration::minutes(10),
     };
     Mail {
         id: Uuid::from_u128(7),
-        to: Email::parse("Ada@example.com").unwrap(),
-        name: DisplayName::parse(name).unwrap(),
+        to: Email::parse(to).unwrap(),
+        name: DisplayName::parse("Ada, <eve@example.com> Löve\"lace").unwrap(),
         letter: Letter::VerifyEmail(proof),
-        at: datetime!(2026-01-01 00:00 UTC),
+        at: datetime!(2026-01-01 12:30 UTC),
     }
 }
 
+fn mail() -> Mail {
+    mail_to("Ada@example.com")
+}
+
 /// The lines of the head, with those that go on in the next line put together.
-fn head(mail: &str) -> Vec<String> {
-    let (head, _) = mail.split_once("\r\n\r\n").expect("a head and a body");
+fn head(content: &str) -> Vec<String> {
+    let (head, _) = content.split_once("\r\n\r\n").expect("a head and a body");
     head.replace("\r\n ", " ").split("\r\n").map(str::to_owned).collect()
 }
 
 #[tokio::test]
 async fn a_mail_has_one_recipient_and_a_head_that_nobody_else_wrote() {
-    let server = Server::start(Manner::Accepts).await;
-    server.mailer().send(&mail("Ada, <eve@example.com> Löve\"lace")).await.unwrap();
-    let mails = server.mails.lock().unwrap();
-    let head = head(&mails[0]);
+    let (server, mailer) = server(Manner::Accepts).await;
+    mailer.send(&mail()).await.unwrap();
+    let taken = server.taken();
+    assert_eq!(taken[0].from, "<no-reply@example.org>");
+    assert_eq!(taken[0].recipients, ["<Ada@example.com>"]);
+    let head = head(&taken[0].content);
     let lines = |name: &str| head.iter().filter(|line| line.starts_with(name)).collect::<Vec<_>>();
-    assert_eq!(lines("To:").len(), 1);
-    assert!(lines("To:")[0].ends_with(" <Ada@example.com>"), "{:?}", lines("To:"));
-    assert!(!lines("To:")[0].contains("<eve@"), "{:?}", lines("To:"));
+    assert_eq!(lines("To:"), ["To: Ada@example.com"]);
     assert_eq!(lines("Bcc:").len() + lines("Cc:").len(), 0);
     assert_eq!(
         lines("Message-ID:"),
         [&format!("Message-ID: <{}@example.org>", Uuid::from_u128(7))]
     );
     assert_eq!(lines("Auto-Submitted:"), ["Auto-Submitted: auto-generated"]);
+    assert_eq!(lines("Date:"), ["Date: Thu, 01 Jan 2026 12:30:00 +0000"]);
     assert_eq!(lines("Subject:"), ["Subject: Confirm your address for Example"]);
-    assert!(mails[0].contains("text/plain") && mails[0].contains("text/html"));
+    assert!(taken[0].content.contains("text/plain") && taken[0].content.contains("text/html"));
+    assert!(!taken[0].content.contains("eve@"), "who signs others up does not write to them");
+    assert!(taken[0].content.is_ascii(), "it passes every server");
 }
 
 #[tokio::test]
 async fn what_may_pass_is_told_from_what_is_refused_for_good() {
     for (manner, is_temporary) in [
-        (Manner::Answers("451 try later\r\n"), true),
-        (Manner::Answers("550 no such user\r\n"), false),
+        (Manner::AnswersRecipient("451 try later\r\n"), true),
+        (Manner::AnswersRecipient("530 sign in first\r\n"), true),
+        (Manner::AnswersRecipient("550 no such user\r\n"), false),
+        (Manner::AnswersMail("554 spam\r\n"), false),
+        (Manner::AnswersMail("452 full\r\n"), true),
+        (Manner::Greets("421 busy\r\n"), true),
+        (Manner::Greets("554 go away\r\n"), true),
+        (Manner::Greets("nonsense\r\n"), true),
         (Manner::Breaks, true),
         (Manner::Tarpit, true),
     ] {
-        let server = Server::start(manner).await;
+        let (server, mailer) = server(manner).await;
         let started = Instant::now();
-        let error = server.mailer().send(&mail("Ada")).await.unwrap_err();
-        assert_eq!(matches!(error, MailError::Temporary(_)), is_temporary, "{error:?}");
-        assert_eq!(matches!(error, MailError::Refused(_)), !is_temporary, "{error:?}");
+        let error = mailer.send(&mail()).await.unwrap_err();
+        assert_eq!(matches!(error, MailError::Temporary(_)), is_temporary, "{manner:?}: {error:?}");
+        assert_eq!(matches!(error, MailError::Refused(_)), !is_temporary, "{manner:?}: {error:?}");
         assert!(started.elapsed() < Duration::from_secs(5), "it gives up in time");
-        assert!(server.mails.lock().unwrap().is_empty());
+        assert!(server.taken().is_empty());
+        server.behave(Manner::Accepts);
+        mailer.send(&mail()).await.unwrap();
     }
-    let nobody = mailer(1).send(&mail("Ada")).await;
+    let nobody = mailer(settings(1)).send(&mail()).await;
     assert!(matches!(nobody, Err(MailError::Temporary(_))), "{nobody:?}");
 }
 
 #[tokio::test]
-async fn a_connection_is_used_again_and_one_that_was_closed_is_replaced() {
-    for manner in [Manner::Accepts, Manner::ClosesAfterEach] {
-        let server = Server::start(manner).await;
-        let mailer = server.mailer();
-        for _ in 0..5 {
-            mailer.send(&mail("Ada")).await.unwrap();
-        }
-        assert_eq!(server.mails.lock().unwrap().len(), 5);
+async fn a_mail_whose_fate_is_unknown_may_come_twice_and_shows_that_it_is_the_same() {
+    for manner in [Manner::TakesAndBreaks, Manner::TakesAndStalls] {
+        let (server, mailer) = server(manner).await;
+        let first = mailer.send(&mail()).await;
+        assert!(matches!(first, Err(MailError::Temporary(_))), "{manner:?}: {first:?}");
+        server.behave(Manner::Accepts);
+        mailer.send(&mail()).await.unwrap();
+        let [first, second] = &server.taken()[..] else { panic!("two mails") };
+        let id =
+            |content: &str| head(content).into_iter().find(|line| line.starts_with("Message-ID"));
+        assert_eq!(id(&first.content), id(&second.content));
     }
 }
 
-#[test]
-fn a_sender_that_is_no_address_is_refused_at_start() {
-    let settings = SmtpSettings {
-        host: "127.0.0.1".to_owned(),
-        port: 25,
-        security: Security::None,
-        username: None,
-        password: None,
-        from: "nobody".to_owned(),
-        patience: Duration::from_secs(1),
-        max_connections: 1,
-    };
-    assert!(SmtpMailer::new(&settings, Arc::new(Templates::built_in("Example"))).is_err());
+#[tokio::test]
+async fn the_answer_to_a_mail_that_was_given_up_is_not_read_as_that_to_the_next() {
+    let (server, mailer) = server(Manner::Accepts).await;
+    mailer.send(&mail()).await.unwrap();
+    server.behave(Manner::TakesAndStalls);
+    mailer.send(&mail()).await.unwrap_err();
+    server.behave(Manner::AnswersRecipient("550 no such user\r\n"));
+    let next = mailer.send(&mail()).await;
+    assert!(matches!(next, Err(MailError::Refused(_))), "{next:?}");
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_and_one_that_was_closed_is_replaced() {
+    for (manner, connections) in [(Manner::Accepts, 1), (Manner::ClosesAfterEach, 5)] {
+        let (server, mailer) = server(manner).await;
+        for _ in 0..5 {
+            mailer.send(&mail()).await.unwrap();
+        }
+        assert_eq!(server.taken().len(), 5);
+        let hellos = server.commands().iter().filter(|command| *command == "EHLO").count();
+        assert_eq!(hellos, connections, "{manner:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_beyond_ascii_reaches_every_server_and_a_name_only_those_that_know_of_it() {
+    let (server, mailer) = server(Manner::Accepts).await;
+    mailer.send(&mail_to("ada@bücher.example")).await.unwrap();
+    mailer.send(&mail_to("jürgen@bücher.example")).await.unwrap();
+    let taken = server.taken();
+    assert_eq!(taken[0].recipients, ["<ada@xn--bcher-kva.example>"]);
+    assert!(!taken[0].from.contains("SMTPUTF8"), "{}", taken[0].from);
+    assert_eq!(taken[1].recipients, ["<jürgen@xn--bcher-kva.example>"]);
+    assert!(taken[1].from.contains("SMTPUTF8"), "{}", taken[1].from);
+    assert!(head(&taken[1].content).contains(&"To: jürgen@xn--bcher-kva.example".to_owned()));
+
+    let address = ([127, 0, 0, 1], 0).into();
+    let old = SmtpServer::start_at(address, Manner::Accepts, &[]).await.unwrap();
+    let mailer = self::mailer(settings(old.address().port()));
+    mailer.send(&mail_to("ada@bücher.example")).await.unwrap();
+    let refused = mailer.send(&mail_to("jürgen@example.com")).await;
+    assert!(matches!(refused, Err(MailError::Refused(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_not_the_mails_fault() {
+    let address = ([127, 0, 0, 1], 0).into();
+    let manner = Manner::AnswersSignIn("535 5.7.8 who are you\r\n");
+    let server = SmtpServer::start_at(address, manner, &["AUTH PLAIN LOGIN"]).await.unwrap();
+    let credentials = Some(("doorward".to_owned(), "secret word".into()));
+    let mailer = mailer(SmtpSettings { credentials, ..settings(server.address().port()) });
+    let error = mailer.send(&mail()).await.unwrap_err();
+    let said = format!("{error:?}");
+    assert!(matches!(error, MailError::Temporary(_)), "{said}");
+    assert!(said.contains("who are you") && !said.contains("secret word"), "{said}");
+    server.behave(Manner::Accepts);
+    mailer.send(&mail()).await.unwrap();
+    assert_eq!(server.taken().len(), 1);
+}
+
+#[tokio::test]
+async fn without_tls_nothing_is_said_where_tls_is_wanted() {
+    for security in [Security::StartTls, Security::Tls] {
+        let address = ([127, 0, 0, 1], 0).into();
+        let server = SmtpServer::start_at(address, Manner::Accepts, &["AUTH PLAIN"]).await.unwrap();
+        let credentials = Some(("doorward".to_owned(), "secret word".into()));
+        let port = server.address().port();
+        let mailer = mailer(SmtpSettings { security, credentials, ..settings(port) });
+        let error = mailer.send(&mail()).await.unwrap_err();
+        assert!(matches!(error, MailError::Temporary(_)), "{error:?}");
+        let said: Vec<_> = server.commands().into_iter().filter(|word| word != "QUIT").collect();
+        assert!(server.taken().is_empty() && !said.contains(&"AUTH".to_owned()), "{said:?}");
+    }
 }

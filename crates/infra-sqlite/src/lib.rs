@@ -17,6 +17,7 @@ mod error;
 mod idempotency;
 mod import;
 mod job;
+mod mailbox;
 mod migrate;
 mod pool;
 mod role;

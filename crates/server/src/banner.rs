@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 
 use crate::{
     output::print,
-    settings::{Environment, Settings},
+    settings::{Environment, Settings, Transport},
 };
 
 /// Prints where everything is and, once in an installation's life, how to sign in. In production, where
@@ -23,6 +23,9 @@ pub(crate) fn show(settings: &Settings, first_admin: Option<&FirstAdmin>) {
             env!("CARGO_PKG_VERSION"),
             settings.environment,
         );
+    }
+    if matches!(settings.mail.transport, Transport::Mailbox) {
+        let _ = writeln!(text, "  Mails   {url}/dev/mailbox");
     }
     if let Some(FirstAdmin { user, password }) = first_admin {
         let _ = write!(

@@ -22,7 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     banner,
     listener::{self, Limits, Refusal, Refusals, Shutdown},
-    settings::{self, Environment, Settings},
+    settings::{self, Environment, Settings, Transport},
     telemetry, upkeep, wiring,
     wiring::Database,
     worker::{self, WorkerSettings},
@@ -73,6 +73,7 @@ async fn work(settings: &Settings) -> Result<()> {
     let ready = wait_for_database(&shutdown, || database.prepare(migrates)).await?;
     if ready.is_some() {
         let stop = shutdown.draining().clone();
+        warn_of_waiting_mails(&settings.mail);
         tracing::info!(concurrency = settings.jobs.concurrency, "doing jobs");
         worker::run(ctx, Arc::new(JobRegistry::built_in()), work_settings(settings), stop).await;
     }
@@ -81,6 +82,14 @@ async fn work(settings: &Settings) -> Result<()> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+fn warn_of_waiting_mails(mail: &settings::Mail) {
+    if matches!(mail.transport, Transport::None) {
+        tracing::warn!(
+            "no mail is sent: mails wait as jobs until mail.smtp_url and mail.from are set"
+        );
+    }
 }
 
 fn work_settings(settings: &Settings) -> WorkerSettings {
@@ -242,6 +251,7 @@ fn http_settings(settings: &Settings) -> HttpSettings {
         request_timeout: settings.server.request_timeout,
         allowed_origins: settings.cors.allowed_origins.clone(),
         rate_limits: enabled.then_some(limits),
+        mailbox: matches!(settings.mail.transport, Transport::Mailbox),
     }
 }
 
@@ -285,6 +295,7 @@ impl Start {
             url = self.settings.server.public_url,
             "serving"
         );
+        warn_of_waiting_mails(&self.settings.mail);
         banner::show(&self.settings, first_admin.as_ref());
         Ok(())
     }

@@ -6,21 +6,21 @@ use anyhow::{Context, Result, ensure};
 use doorward_app::{Ctx, Links, Policy, grant::GrantCache, revocation::RevocationList};
 use doorward_domain::{
     Origin, PasswordPolicy, ProofLives,
-    ports::{Entropy, Store},
+    ports::{EmailService, Entropy, Store},
     refresh::RefreshPolicy,
 };
 use doorward_infra_crypto::{
     Argon2Hasher, HashParameters, HasherSettings, HmacAuditSealer, KeptAnswerSealer, SystemClock,
     SystemEntropy, TokenService, TokenSettings,
 };
-use doorward_infra_mail::UnconfiguredMailer;
+use doorward_infra_mail::{MailboxMailer, SmtpMailer, UnconfiguredMailer};
 use doorward_infra_postgres::{PostgresSettings, PostgresStore};
 use doorward_infra_sqlite::{SqlitePath, SqliteSettings, SqliteStore, Workload};
 use secrecy::SecretString;
 
 use crate::{
     secret,
-    settings::{self, DatabaseUrl, MailLinks, Settings},
+    settings::{self, DatabaseUrl, MailLinks, Settings, Transport},
 };
 
 /// The database that the settings name. Nothing outside of this file asks which kind it is.
@@ -152,8 +152,8 @@ pub fn context(settings: &Settings, database: &Database) -> Result<Ctx> {
         grants: Arc::new(GrantCache::default()),
         sealer: Arc::new(sealer),
         answers: Arc::new(answers),
-        mailer: Arc::new(UnconfiguredMailer),
         links: Arc::new(links(settings)),
+        mailer: mailer(&settings.mail, database.store())?,
         policy,
         origin: Origin::default(),
     })
@@ -173,6 +173,15 @@ fn links(settings: &Settings) -> Links {
         confirm_email_change: page(confirm_email_change_path),
         cancel_email_change: page(cancel_email_change_path),
     }
+}
+
+fn mailer(mail: &settings::Mail, store: Arc<dyn Store>) -> Result<Arc<dyn EmailService>> {
+    let templates = Arc::clone(&mail.templates);
+    Ok(match &mail.transport {
+        Transport::Smtp(settings) => Arc::new(SmtpMailer::new(settings.clone(), templates)?),
+        Transport::Mailbox => Arc::new(MailboxMailer::new(store, Arc::new(SystemClock), templates)),
+        Transport::None => Arc::new(UnconfiguredMailer),
+    })
 }
 
 fn policy(settings: &Settings) -> Result<Policy> {

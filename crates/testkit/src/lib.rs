@@ -2,6 +2,7 @@
 //!
 //! - Fakes, for most tests: [`FixedClock`], [`CountingEntropy`], [`PlainHasher`], [`PlainSigner`],
 //!   [`PlainSealer`], [`PlainAnswerSealer`], [`FakeMailer`], [`MemoryStore`]. They are deterministic: the same test makes the same ids, times and tokens.
+//! - [`SmtpServer`]: a mail server that is down, slow or unfriendly as it is told.
 //! - [`World`]: a whole application context made of them.
 //! - `mock` (feature `mockall`): doubles that assert which calls are made.
 //! - [`fixture`]: rows, and futures that are given up half-way, for the adapters' own tests.
@@ -17,6 +18,7 @@ mod memory;
 pub mod mock;
 mod sealer;
 mod signer;
+mod smtp_server;
 mod world;
 
 pub use ambient::{CountingEntropy, FixedClock};
@@ -25,4 +27,5 @@ pub use mailer::{FakeMailer, code_of, token_of};
 pub use memory::MemoryStore;
 pub use sealer::{PlainAnswerSealer, PlainSealer};
 pub use signer::PlainSigner;
+pub use smtp_server::{Manner, SmtpServer, TakenMail};
 pub use world::{PASSWORD, World};

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use doorward_domain::{
     AccessClaims, AuditEvent, AuditEventId, AuditFilter, Credential, DisplayName, Email,
     EmailProof, ForeignHashError, Job, JobError, JobFilter, JobId, JobKind, JobLease, JobState,
-    KeyPlan, NewJob, Page, PageRequest, Password, PasswordHash, ProofId, ProofPurpose,
+    KeptMail, KeyPlan, NewJob, Page, PageRequest, Password, PasswordHash, ProofId, ProofPurpose,
     ProofSecrets, PublicKey, Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp,
     TokenDigest, User, UserFilter, UserId, UserKey, UserStatus,
     audit::chain::{ChainLink, Checkpoint, Seal},
@@ -15,17 +15,18 @@ use doorward_domain::{
     ports::{
         AnswerRepository, AuditLog, AuditQueries, Change, ChangeFeed, Claim, Clock,
         CredentialQueries, CredentialRepository, Entropy, FeedCursor, HashError, ImportDigest,
-        ImportRepository, Imported, ImportedUser, JobQueries, JobQueue, KeyError, PasswordHasher,
-        ProofInserted, ProofQueries, ProofRepository, RequestClaims, RoleQueries, RoleRepository,
-        SealedEvents, SessionQueries, SessionRepository, SigningKeyQueries, SigningKeyRepository,
-        Store, StoreError, TokenError, TokenSigner, UnitOfWork, UserQueries, UserRepository,
-        Verdict,
+        ImportRepository, Imported, ImportedUser, JobQueries, JobQueue, KeyError, MailboxQueries,
+        MailboxRepository, PasswordHasher, ProofInserted, ProofQueries, ProofRepository,
+        RequestClaims, RoleQueries, RoleRepository, SealedEvents, SessionQueries,
+        SessionRepository, SigningKeyQueries, SigningKeyRepository, Store, StoreError, TokenError,
+        TokenSigner, UnitOfWork, UserQueries, UserRepository, Verdict,
     },
     session::{Generation, RevocationCause},
 };
 use mockall::mock;
 use secrecy::SecretString;
 use time::Duration;
+use uuid::Uuid;
 
 mock! {
     pub Clock {}
@@ -150,6 +151,11 @@ mock! {
         async fn request_release(&self, claim: &RequestClaim) -> Result<(), StoreError>;
     }
     #[async_trait]
+    impl MailboxQueries for Store {
+        async fn mailbox(&self, limit: u32) -> Result<Vec<KeptMail>, StoreError>;
+        async fn mailbox_mail(&self, id: Uuid) -> Result<Option<KeptMail>, StoreError>;
+    }
+    #[async_trait]
     impl ChangeFeed for Store {
         async fn changes_since(&self, cursor: FeedCursor) -> Result<(Vec<Change>, FeedCursor), StoreError>;
         async fn change_hint(&self);
@@ -242,5 +248,9 @@ mock! {
     impl AnswerRepository for UnitOfWork {
         async fn answer_keep(&mut self, claim: &RequestClaim, answer: &[u8], withheld: Duration) -> Result<(), StoreError>;
         async fn answers_prune(&mut self, until: Timestamp, limit: u32) -> Result<u64, StoreError>;
+    }
+    #[async_trait]
+    impl MailboxRepository for UnitOfWork {
+        async fn mailbox_put(&mut self, mail: &KeptMail, keep: u32) -> Result<bool, StoreError>;
     }
 }

@@ -9,6 +9,7 @@ mod email_proof;
 mod email_service;
 mod idempotency;
 mod job_queue;
+mod mailbox;
 mod password_hasher;
 mod store;
 mod token_signer;
@@ -19,6 +20,7 @@ pub use email_proof::{ProofInserted, ProofQueries, ProofRepository};
 pub use email_service::{EmailService, MailError};
 pub use idempotency::{AnswerRepository, AnswerSealer, RequestClaims};
 pub use job_queue::{Claim, JobQueries, JobQueue};
+pub use mailbox::{MailboxQueries, MailboxRepository};
 pub use password_hasher::{HashError, PasswordHasher, Verdict};
 pub use store::{
     CHANGE_KEPT_FOR, Change, ChangeFeed, Constraint, CredentialQueries, CredentialRepository,

@@ -2,8 +2,8 @@ use async_trait::async_trait;
 use time::Duration;
 
 use super::{
-    AnswerRepository, AuditLog, AuditQueries, JobQueries, JobQueue, ProofQueries, ProofRepository,
-    RequestClaims,
+    AnswerRepository, AuditLog, AuditQueries, JobQueries, JobQueue, MailboxQueries,
+    MailboxRepository, ProofQueries, ProofRepository, RequestClaims,
 };
 use crate::{
     Credential, DisplayName, Email, Page, PageRequest, PasswordHash, Revocation, Role, RoleName,
@@ -26,6 +26,7 @@ pub trait Store:
     + ProofQueries
     + AuditQueries
     + RequestClaims
+    + MailboxQueries
     + ChangeFeed
 {
     /// Begins a unit of work.
@@ -65,6 +66,7 @@ pub trait UnitOfWork:
     + ProofRepository
     + AuditLog
     + AnswerRepository
+    + MailboxRepository
 {
     /// Makes everything durable, visible to all, and known to the [`ChangeFeed`] and to the workers.
     ///

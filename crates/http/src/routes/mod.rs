@@ -9,6 +9,7 @@ mod export;
 mod health;
 mod job;
 mod keys;
+mod mailbox;
 mod password_reset;
 mod proof;
 mod role;
@@ -40,11 +41,13 @@ use crate::{
 pub(crate) const BASE: &str = "/api/v1";
 
 /// The whole of Doorward: the API, the public keys, health, the OpenAPI document and its page. Errors
-/// are problems throughout, unknown addresses included.
+/// are problems throughout, unknown addresses included. In development there is the mailbox as well.
 pub fn router(http: HttpState) -> Router {
     let (routes, _) = documented().split_for_parts();
     let document = openapi::document(&http.settings.public_url);
-    let routes = routes.merge(docs::router(&document)).fallback(no_such_address);
+    let routes = routes.merge(docs::router(&document));
+    let routes = if http.settings.mailbox { routes.merge(mailbox::router()) } else { routes };
+    let routes = routes.fallback(no_such_address);
     in_envelope(routes, http)
 }
 

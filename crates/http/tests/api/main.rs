@@ -14,6 +14,7 @@ mod jobs;
 mod journey;
 mod limits;
 mod mail_flows;
+mod mailbox;
 mod operation;
 mod permissions;
 mod problems;

@@ -101,6 +101,7 @@ pub fn settings() -> HttpSettings {
         request_timeout: Duration::from_secs(30),
         allowed_origins: Vec::new(),
         rate_limits: None,
+        mailbox: false,
     }
 }
 

@@ -17,7 +17,7 @@ const MASK: &str = "********";
 pub struct Effective {
     /// The key of the setting, or `APP_ENV`.
     pub key: &'static str,
-    /// The value; a secret is masked, and of a database URL its password.
+    /// The value; a secret is masked, and of the URL of a server its password.
     pub value: String,
     /// The layer that the value came from.
     pub origin: String,
@@ -44,11 +44,14 @@ fn one(setting: &Setting, settings: &Settings, reader: &Reader) -> Effective {
         "server.public_url" => Some(settings.server.public_url.clone()),
         "auth.issuer" => Some(settings.auth.issuer.clone()),
         "auth.hash_concurrency" => Some(settings.auth.hash_concurrency.to_string()),
+        "mail.transport" => Some(settings.mail.transport.to_string()),
         _ => None,
     };
     let origin = reader.origin(key).to_owned();
     let (value, origin) = match reader.text(key) {
-        Some(url) if key == "database.url" => (without_password(&url), origin),
+        Some(url) if matches!(key, "database.url" | "mail.smtp_url") => {
+            (without_password(&url), origin)
+        }
         // That there is none is no secret.
         Some(text) if setting.secret && text != "[]" => (MASK.to_owned(), origin),
         Some(text) => (text, origin),
@@ -60,7 +63,7 @@ fn one(setting: &Setting, settings: &Settings, reader: &Reader) -> Effective {
     Effective { key, value, origin }
 }
 
-/// Masks the password of a database URL, in its authority and in its query, where libpq accepts one too.
+/// Masks the password of the URL of a server, in its authority and in its query, where libpq accepts one too.
 fn without_password(text: &str) -> String {
     if text.starts_with("sqlite:") {
         return text.to_owned();

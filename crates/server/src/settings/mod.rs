@@ -12,6 +12,7 @@ mod effective;
 mod fault;
 mod inputs;
 mod layer;
+mod mail;
 mod reader;
 mod sections;
 mod table;
@@ -23,6 +24,7 @@ use std::fmt;
 pub use effective::{Effective, report};
 pub use fault::Faults;
 pub use inputs::Inputs;
+pub use mail::{Mail, Transport};
 pub use sections::{
     Audit, Auth, Bootstrap, Cors, Database, DatabaseUrl, Jobs, Log, LogFormat, MailLinks, Password,
     RateLimit, Server, SignUp,
@@ -62,6 +64,7 @@ pub struct Settings {
     pub jobs: Jobs,
     pub audit: Audit,
     pub mail_links: MailLinks,
+    pub mail: Mail,
     pub log: Log,
     pub cors: Cors,
     pub bootstrap: Bootstrap,
@@ -123,6 +126,7 @@ fn settings(environment: Environment, reader: &mut Reader) -> Result<Settings, R
     let jobs = sections::jobs(reader);
     let audit = sections::audit(reader);
     let mail_links = sections::mail_links(reader);
+    let mail = mail::mail(environment, reader);
     let log = sections::log(reader);
     let cors = sections::cors(reader);
     let bootstrap = sections::bootstrap(environment, reader);
@@ -137,6 +141,7 @@ fn settings(environment: Environment, reader: &mut Reader) -> Result<Settings, R
         jobs: jobs?,
         audit: audit?,
         mail_links: mail_links?,
+        mail: mail?,
         log: log?,
         cors: cors?,
         bootstrap: bootstrap?,

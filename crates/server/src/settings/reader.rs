@@ -142,17 +142,28 @@ impl Reader {
 
     /// One of the words of the table, as the value that stands for it.
     pub fn choice<T: Copy>(&mut self, key: &str, values: &[(&str, T)]) -> Result<T, Refused> {
-        self.required(key, |text| {
-            let found = values.iter().find(|(word, _)| *word == text);
-            found.map(|(_, value)| *value).ok_or_else(|| {
-                let words: Vec<&str> = values.iter().map(|(word, _)| *word).collect();
-                Objection::new(
-                    format!("`{text}` is none of its values"),
-                    format!("give `{}`", words.join("` or `")),
-                )
-            })
-        })
+        self.required(key, |text| one_of(values, text))
     }
+
+    /// As [`choice`](Self::choice), of a setting that may be unset.
+    pub fn optional_choice<T: Copy>(
+        &mut self,
+        key: &str,
+        values: &[(&str, T)],
+    ) -> Result<Option<T>, Refused> {
+        self.optional(key, |text| one_of(values, text))
+    }
+}
+
+fn one_of<T: Copy>(values: &[(&str, T)], text: &str) -> Result<T, Objection> {
+    let found = values.iter().find(|(word, _)| *word == text);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<&str> = values.iter().map(|(word, _)| *word).collect();
+        Objection::new(
+            format!("`{text}` is none of its values"),
+            format!("give `{}`", words.join("` or `")),
+        )
+    })
 }
 
 /// Parses a whole number within the bounds that the table gives for this key.

@@ -144,6 +144,15 @@ pub const TABLE: &[Setting] = &[
     Setting::text("mail.reset_password_path", "Page where another password is chosen"),
     Setting::text("mail.confirm_email_change_path", "Page where another address is confirmed"),
     Setting::text("mail.cancel_email_change_path", "Page where a change of address is stopped or undone"),
+    Setting::choice("mail.transport", &["smtp", "mailbox", "none"], "How mails leave: to a server; not at all, to be seen at `/dev/mailbox`, refused in production; not yet, they wait as jobs")
+        .optional("`smtp` if `mail.smtp_url` is set, otherwise `mailbox`, in production `none`"),
+    Setting::text("mail.smtp_url", "`smtps://user:password@host` (TLS, port 465), `smtp://user:password@host` (STARTTLS, port 587) or `smtp://host?tls=none` (a relay nearby, port 25)")
+        .secret()
+        .optional("none"),
+    Setting::text("mail.from", "Sender, as `Example <no-reply@example.org>`").optional("required with `smtp`"),
+    Setting::text("mail.product_name", "What mails call your application"),
+    Setting::text("mail.templates_dir", "Folder with templates that replace the built-in ones of the same name").optional("none"),
+    Setting::number("mail.timeout_seconds", 1, 120, "Time that the server may take for one mail"),
     Setting::choice("log.format", &["pretty", "json"], "For people or for machines"),
     Setting::text("log.filter", "Level, or levels by module, as `info,doorward_http=debug`"),
     Setting::list("cors.allowed_origins", "Browser origins that may call the API, exactly `scheme://host[:port]`"),

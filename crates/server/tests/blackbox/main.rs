@@ -15,6 +15,7 @@ mod instances;
 mod journey;
 mod keys;
 mod last_admin;
+mod mail;
 mod operator;
 mod overload;
 mod powers;

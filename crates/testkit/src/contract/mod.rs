@@ -14,6 +14,7 @@ mod email_proof;
 mod idempotency;
 mod import;
 mod job;
+mod mailbox;
 mod role;
 mod samples;
 mod session;
@@ -29,6 +30,7 @@ pub use email_proof::*;
 pub use idempotency::*;
 pub use import::*;
 pub use job::*;
+pub use mailbox::*;
 pub use role::*;
 pub use session::*;
 pub use signing_key::*;
@@ -146,6 +148,8 @@ macro_rules! store_contract {
             a_request_that_was_released_is_new,
             an_answer_that_is_withheld_looks_like_none,
             answers_are_forgotten_after_a_day_and_not_before,
+            a_mail_is_kept_as_written_and_once,
+            the_mailbox_shows_the_newest_first_and_forgets_the_oldest,
         );
     };
     (@cases $create:path, $finish:path: $($case:ident),+ $(,)?) => {
@@ -181,6 +185,7 @@ pub fn cases() -> std::collections::BTreeSet<&'static str> {
         include_str!("idempotency.rs"),
         include_str!("import.rs"),
         include_str!("job.rs"),
+        include_str!("mailbox.rs"),
         include_str!("role.rs"),
         include_str!("session.rs"),
         include_str!("signing_key.rs"),

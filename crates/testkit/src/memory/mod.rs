@@ -4,6 +4,7 @@ mod audit;
 mod email_proof;
 mod idempotency;
 mod job;
+mod mailbox;
 mod state;
 mod unit_of_work;
 

@@ -1,14 +1,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_domain::{
-    AuditEvent, AuditEventId, Credential, Email, JobId, JobKind, ProofId, Revocation, Role,
-    RoleName, SealedSigningKey, Session, SessionId, Timestamp, User, UserId,
+    AuditEvent, AuditEventId, Credential, Email, JobId, JobKind, KeptMail, ProofId, Revocation,
+    Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp, User, UserId,
     audit::chain::{Checkpoint, Seal},
     idempotency::RequestName,
     ports::{Change, ImportDigest},
     role::RoleDescription,
     session::RevocationCause,
 };
+
+use uuid::Uuid;
 
 use super::{email_proof::KeptProof, idempotency::KeptRequest, job::KeptJob};
 
@@ -32,6 +34,8 @@ pub(super) struct State {
     pub audit_seals: BTreeMap<i64, Seal>,
     pub audit_checkpoint: Option<Checkpoint>,
     pub requests: BTreeMap<RequestName, KeptRequest>,
+    /// By when they arrived.
+    pub mailbox: BTreeMap<(Timestamp, Uuid), KeptMail>,
 }
 
 /// A change as it is kept.
@@ -68,6 +72,7 @@ impl Default for State {
             audit_seals: BTreeMap::new(),
             audit_checkpoint: None,
             requests: BTreeMap::new(),
+            mailbox: BTreeMap::new(),
         }
     }
 }
