@@ -15,6 +15,7 @@ pub mod change;
 mod context;
 mod failure;
 pub mod grant;
+pub mod guess;
 pub mod import;
 pub mod job;
 pub mod maintenance;

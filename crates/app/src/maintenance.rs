@@ -8,7 +8,7 @@ use crate::{Ctx, audit, signing_key};
 const BATCH: u32 = 1000;
 
 /// Forgets what is over: expired sessions, revocations whose access tokens have all expired, signing keys
-/// that have retired, and the part of the audit trail that was kept long enough.
+/// that have retired, guess counters that mean nothing any more, and the part of the audit trail that was kept long enough.
 ///
 /// # Errors
 /// When the store fails; nothing is lost, the next round forgets it.
@@ -17,12 +17,12 @@ pub async fn prune(ctx: &Ctx) -> Result<(), StoreError> {
     ctx.revocations.forget_expired(now);
     loop {
         let mut work = ctx.store.begin().await?;
-        let rows = work.sessions_prune(now, BATCH).await?;
+        let rows = work.sessions_prune(now, BATCH).await? + work.guesses_prune(now, BATCH).await?;
         work.commit().await?;
         if rows == 0 {
             signing_key::forget_retired(ctx, now).await?;
             return audit::prune(ctx, now).await;
         }
-        tracing::debug!(rows, "expired sessions and revocations pruned");
+        tracing::debug!(rows, "what was over was pruned");
     }
 }

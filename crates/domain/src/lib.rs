@@ -14,9 +14,11 @@ pub mod credential;
 pub mod display_name;
 pub mod email;
 pub mod foreign_hash;
+pub mod guess;
 pub mod id;
 pub mod job;
 pub mod key_life;
+mod known_device;
 pub mod mail;
 pub mod page;
 pub mod password;
@@ -35,12 +37,14 @@ pub use credential::{Credential, PasswordHash};
 pub use display_name::DisplayName;
 pub use email::Email;
 pub use foreign_hash::ForeignHashError;
-pub use id::{AuditEventId, JobId, SessionId, TokenId, UserId};
+pub use guess::{GuessCounter, GuessKey, GuessRule, GuessSubject};
+pub use id::{AuditEventId, DeviceId, JobId, SessionId, TokenId, UserId};
 pub use job::{
     ClaimedJob, Job, JobError, JobFilter, JobKey, JobKind, JobLease, JobPayload, JobState, NewJob,
     RetryPolicy,
 };
 pub use key_life::{KeyLife, KeyPlan, KeyState};
+pub use known_device::KnownDevice;
 pub use mail::{Letter, Mail, Proof};
 pub use page::{Page, PageLimit, PageRequest};
 pub use password::{Password, PasswordPolicy};

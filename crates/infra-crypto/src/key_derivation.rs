@@ -13,6 +13,10 @@ pub(crate) enum KeyUse {
     Sealing,
     /// Signing the seals of the audit trail.
     AuditTrail,
+    /// The MAC of device tokens.
+    DeviceToken,
+    /// Naming the counters of guesses.
+    GuessCounter,
 }
 
 /// Derives a 256-bit key by HKDF-SHA256 (RFC 5869). The labels are part of what installations have
@@ -28,6 +32,8 @@ pub(crate) fn derive_key(
         KeyUse::RefreshToken => b"doorward refresh token mac v1",
         KeyUse::Sealing => b"doorward signing key sealing v1",
         KeyUse::AuditTrail => b"doorward audit trail mac v1",
+        KeyUse::DeviceToken => b"doorward device token mac v1",
+        KeyUse::GuessCounter => b"doorward guess counter key v1",
     };
     let mut key = Zeroizing::new([0; 32]);
     Salt::new(HKDF_SHA256, b"doorward")
@@ -62,6 +68,14 @@ mod tests {
             derive(secret, KeyUse::AuditTrail),
             "IVAP5toL91UIQGPlBYuEgla/N9bLl77zR+095XDFVks="
         );
+        assert_eq!(
+            derive(secret, KeyUse::DeviceToken),
+            "q1/hr01p5dHHQbP+eUOzSHr20oDBKg74PPiNj9pSq70="
+        );
+        assert_eq!(
+            derive(secret, KeyUse::GuessCounter),
+            "RzvyPYswRmhuyQltPbuV0BXAj9IrsKHOJ1WU87LH5r0="
+        );
     }
 
     #[test]
@@ -70,6 +84,8 @@ mod tests {
             derive("one", KeyUse::RefreshToken),
             derive("one", KeyUse::Sealing),
             derive("one", KeyUse::AuditTrail),
+            derive("one", KeyUse::DeviceToken),
+            derive("one", KeyUse::GuessCounter),
             derive("two", KeyUse::RefreshToken),
             derive("two", KeyUse::Sealing),
         ];

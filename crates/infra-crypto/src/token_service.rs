@@ -3,7 +3,8 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use doorward_domain::{
-    AccessClaims, KeyPlan, PublicKey, SealedSigningKey, SessionId, Timestamp,
+    AccessClaims, GuessKey, GuessSubject, KeyPlan, KnownDevice, PublicKey, SealedSigningKey,
+    SessionId, Timestamp,
     ports::{KeyError, TokenError, TokenSigner},
     session::Generation,
 };
@@ -11,6 +12,8 @@ use secrecy::SecretString;
 
 use crate::{
     access_token::AccessTokens,
+    device_token::DeviceTokens,
+    guess_key::GuessKeys,
     keyring::{self, Keyring},
     refresh_token::RefreshTokens,
     sealing::Sealer,
@@ -35,7 +38,7 @@ pub struct TokenSettings {
     pub audience: String,
 }
 
-/// Makes and checks access and refresh tokens.
+/// Makes and checks access, refresh and device tokens.
 ///
 /// Access tokens are signed with keys that the database keeps, encrypted under a key derived from
 /// `auth.secret`; they come in by [`keys_adopt`](TokenSigner::keys_adopt). Refresh tokens carry a
@@ -43,6 +46,8 @@ pub struct TokenSettings {
 pub struct TokenService {
     sealer: Sealer,
     refresh: RefreshTokens,
+    device: DeviceTokens,
+    guess: GuessKeys,
     access: AccessTokens,
     /// Readers hold the lock just long enough to take the present keyring, so a token is always
     /// checked against one whole set of keys.
@@ -62,6 +67,8 @@ impl TokenService {
         Ok(Self {
             sealer: Sealer::new(&secret, &previous_secrets)?,
             refresh: RefreshTokens::new(&secret, &previous_secrets)?,
+            device: DeviceTokens::new(&secret, &previous_secrets)?,
+            guess: GuessKeys::new(&secret)?,
             access: AccessTokens { issuer, audience },
             keyring: RwLock::default(),
         })
@@ -107,6 +114,18 @@ impl TokenSigner for TokenService {
 
     fn refresh_verify(&self, token: &str) -> Option<(SessionId, Generation)> {
         self.refresh.verify(token)
+    }
+
+    fn device_sign(&self, device: KnownDevice) -> SecretString {
+        self.device.sign(device)
+    }
+
+    fn device_verify(&self, token: &str) -> Option<KnownDevice> {
+        self.device.verify(token)
+    }
+
+    fn guess_key(&self, subject: &GuessSubject) -> GuessKey {
+        self.guess.name(subject)
     }
 }
 

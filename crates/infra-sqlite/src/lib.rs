@@ -13,6 +13,7 @@ mod change;
 mod consistency;
 mod credential;
 mod error;
+mod guess;
 mod import;
 mod job;
 mod migrate;

@@ -6,17 +6,18 @@
 use async_trait::async_trait;
 use doorward_domain::{
     AccessClaims, AuditEvent, AuditEventId, AuditFilter, Credential, DisplayName, Email,
-    ForeignHashError, Job, JobError, JobFilter, JobId, JobKind, JobLease, JobState, KeyPlan,
-    NewJob, Page, PageRequest, Password, PasswordHash, PublicKey, Role, RoleName, SealedSigningKey,
-    Session, SessionId, Timestamp, User, UserFilter, UserId, UserKey, UserStatus,
+    ForeignHashError, GuessCounter, GuessKey, GuessRule, GuessSubject, Job, JobError, JobFilter,
+    JobId, JobKind, JobLease, JobState, KeyPlan, KnownDevice, NewJob, Page, PageRequest, Password,
+    PasswordHash, PublicKey, Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp, User,
+    UserFilter, UserId, UserKey, UserStatus,
     audit::chain::{ChainLink, Checkpoint, Seal},
     ports::{
         AuditLog, AuditQueries, Change, ChangeFeed, Claim, Clock, CredentialQueries,
-        CredentialRepository, Entropy, FeedCursor, HashError, ImportDigest, ImportRepository,
-        Imported, ImportedUser, JobQueries, JobQueue, KeyError, PasswordHasher, RoleQueries,
-        RoleRepository, SealedEvents, SessionQueries, SessionRepository, SigningKeyQueries,
-        SigningKeyRepository, Store, StoreError, TokenError, TokenSigner, UnitOfWork, UserQueries,
-        UserRepository, Verdict,
+        CredentialRepository, Entropy, FeedCursor, GuessQueries, GuessRepository, HashError,
+        HashingTurn, ImportDigest, ImportRepository, Imported, ImportedUser, JobQueries, JobQueue,
+        KeyError, PasswordHasher, RoleQueries, RoleRepository, SealedEvents, SessionQueries,
+        SessionRepository, SigningKeyQueries, SigningKeyRepository, Store, StoreError, TokenError,
+        TokenSigner, UnitOfWork, UserQueries, UserRepository, Verdict,
     },
     session::{Generation, RevocationCause},
 };
@@ -53,16 +54,26 @@ impl PasswordHasher for MockPasswordHasher {
         Self::hash(self, password)
     }
 
-    async fn verify(
-        &self,
-        password: &Password,
-        hash: Option<&PasswordHash>,
-    ) -> Result<Verdict, HashError> {
-        Self::verify(self, password, hash.cloned())
+    async fn turn(&self) -> Result<Box<dyn HashingTurn + '_>, HashError> {
+        Ok(Box::new(MockTurn(self)))
     }
 
     fn adopt(&self, foreign: &str) -> Result<PasswordHash, ForeignHashError> {
         Self::adopt(self, foreign)
+    }
+}
+
+/// There is always a turn; what is checked in it is up to the mock.
+struct MockTurn<'a>(&'a MockPasswordHasher);
+
+#[async_trait]
+impl HashingTurn for MockTurn<'_> {
+    async fn verify(
+        &mut self,
+        password: &Password,
+        hash: Option<&PasswordHash>,
+    ) -> Result<Verdict, HashError> {
+        self.0.verify(password, hash.cloned())
     }
 }
 
@@ -77,6 +88,9 @@ mock! {
         fn access_verify(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenError>;
         fn refresh_sign(&self, session: SessionId, generation: Generation) -> SecretString;
         fn refresh_verify(&self, token: &str) -> Option<(SessionId, Generation)>;
+        fn device_sign(&self, device: KnownDevice) -> SecretString;
+        fn device_verify(&self, token: &str) -> Option<KnownDevice>;
+        fn guess_key(&self, subject: &GuessSubject) -> GuessKey;
     }
 }
 
@@ -132,6 +146,10 @@ mock! {
         async fn audit_events_of_seals(&self, first: i64, last: i64) -> Result<SealedEvents, StoreError>;
         async fn audit_stray(&self) -> Result<Option<AuditEventId>, StoreError>;
         async fn audit_checkpoint(&self) -> Result<Option<Checkpoint>, StoreError>;
+    }
+    #[async_trait]
+    impl GuessQueries for Store {
+        async fn guess_counters(&self, keys: &[GuessKey]) -> Result<Vec<Option<GuessCounter>>, StoreError>;
     }
     #[async_trait]
     impl ChangeFeed for Store {
@@ -209,5 +227,11 @@ mock! {
         async fn audit_unsealed(&mut self, limit: u32) -> Result<Vec<AuditEvent>, StoreError>;
         async fn audit_seal(&mut self, seal: &Seal) -> Result<(), StoreError>;
         async fn audit_prune(&mut self, checkpoint: &Checkpoint) -> Result<bool, StoreError>;
+    }
+    #[async_trait]
+    impl GuessRepository for UnitOfWork {
+        async fn guess_hold(&mut self, key: GuessKey, now: Timestamp) -> Result<GuessCounter, StoreError>;
+        async fn guess_put(&mut self, key: GuessKey, counter: GuessCounter, rule: GuessRule) -> Result<(), StoreError>;
+        async fn guesses_prune(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
     }
 }

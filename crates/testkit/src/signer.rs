@@ -1,8 +1,11 @@
-use std::sync::{Mutex, PoisonError};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Mutex, PoisonError},
+};
 
 use doorward_domain::{
-    AccessClaims, KeyPlan, KeyState, PublicKey, RoleName, SealedSigningKey, SessionId, Timestamp,
-    TokenId, UserId,
+    AccessClaims, DeviceId, GuessKey, GuessSubject, KeyPlan, KeyState, KnownDevice, PublicKey,
+    RoleName, SealedSigningKey, SessionId, Timestamp, TokenId, UserId,
     key_life::lives,
     ports::{KeyError, TokenError, TokenSigner},
     session::Generation,
@@ -16,6 +19,7 @@ use uuid::Uuid;
 /// ```text
 /// access:USER:SESSION:TOKEN:ISSUED:EXPIRES:AUTH_TIME:METHODS:ROLES
 /// refresh:SESSION:GENERATION
+/// device:USER:DEVICE:SIGNED_IN
 /// ```
 #[derive(Debug, Default)]
 pub struct PlainSigner {
@@ -87,6 +91,30 @@ impl TokenSigner for PlainSigner {
         let (session, generation) = token.strip_prefix("refresh:")?.split_once(':')?;
         let generation = Generation::from_number(generation.parse().ok()?)?;
         Some((SessionId::from_uuid(session.parse().ok()?), generation))
+    }
+
+    fn device_sign(&self, device: KnownDevice) -> SecretString {
+        let KnownDevice { user_id, id, signed_in_at } = device;
+        format!("device:{user_id}:{id}:{}", signed_in_at.unix_timestamp()).into()
+    }
+
+    fn device_verify(&self, token: &str) -> Option<KnownDevice> {
+        let mut parts = token.strip_prefix("device:")?.split(':');
+        let mut uuid = || parts.next()?.parse::<Uuid>().ok();
+        let (user_id, id) = (UserId::from_uuid(uuid()?), DeviceId::from_uuid(uuid()?));
+        let seconds = parts.next()?.parse().ok()?;
+        let signed_in_at = Timestamp::from_unix_timestamp(seconds).ok()?;
+        Some(KnownDevice { user_id, id, signed_in_at })
+    }
+
+    fn guess_key(&self, subject: &GuessSubject) -> GuessKey {
+        let mut key = GuessKey([0; 32]);
+        for (part, octets) in key.0.chunks_mut(8).enumerate() {
+            let mut hasher = DefaultHasher::new();
+            (part, subject.label()).hash(&mut hasher);
+            octets.copy_from_slice(&hasher.finish().to_be_bytes());
+        }
+        key
     }
 }
 

@@ -6,6 +6,7 @@
 mod ambient;
 mod audit;
 mod email_service;
+mod guess_counters;
 mod job_queue;
 mod password_hasher;
 mod store;
@@ -14,8 +15,9 @@ mod token_signer;
 pub use ambient::{Clock, Entropy};
 pub use audit::{AuditLog, AuditQueries, AuditSealer, SealedEvents};
 pub use email_service::{EmailService, MailError};
+pub use guess_counters::{GuessQueries, GuessRepository};
 pub use job_queue::{Claim, JobQueries, JobQueue};
-pub use password_hasher::{HashError, PasswordHasher, Verdict};
+pub use password_hasher::{HashError, HashingTurn, PasswordHasher, Verdict};
 pub use store::{
     CHANGE_KEPT_FOR, Change, ChangeFeed, Constraint, CredentialQueries, CredentialRepository,
     FeedCursor, ImportDigest, ImportRepository, Imported, ImportedUser, RoleQueries,

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use time::Duration;
 
-use super::{AuditLog, AuditQueries, JobQueries, JobQueue};
+use super::{AuditLog, AuditQueries, GuessQueries, GuessRepository, JobQueries, JobQueue};
 use crate::{
     Credential, DisplayName, Email, Page, PageRequest, PasswordHash, Revocation, Role, RoleName,
     SealedSigningKey, Session, SessionId, Timestamp, User, UserFilter, UserId, UserKey, UserStatus,
@@ -21,6 +21,7 @@ pub trait Store:
     + SigningKeyQueries
     + JobQueries
     + AuditQueries
+    + GuessQueries
     + ChangeFeed
 {
     /// Begins a unit of work.
@@ -58,6 +59,7 @@ pub trait UnitOfWork:
     + SigningKeyRepository
     + JobQueue
     + AuditLog
+    + GuessRepository
 {
     /// Makes everything durable, visible to all, and known to the [`ChangeFeed`] and to the workers.
     ///

@@ -1,14 +1,15 @@
 use secrecy::SecretString;
 
 use crate::{
-    AccessClaims, KeyPlan, PublicKey, SealedSigningKey, SessionId, Timestamp, session::Generation,
+    AccessClaims, GuessKey, GuessSubject, KeyPlan, KnownDevice, PublicKey, SealedSigningKey,
+    SessionId, Timestamp, session::Generation,
 };
 
 /// Makes and checks the tokens of an installation.
 ///
 /// Access tokens are signed JWTs (RFC 9068). Refresh tokens are opaque to clients: a session id
 /// and a generation under a MAC, so that a forged one is refused without touching the database.
-/// Neither kind is ever taken for the other.
+/// Device tokens are like refresh tokens, and open nothing. No kind is ever taken for another.
 pub trait TokenSigner: Send + Sync {
     /// Makes a new signing key and encrypts its private half.
     ///
@@ -54,6 +55,16 @@ pub trait TokenSigner: Send + Sync {
     /// Reads a refresh token; `None` when it was made neither with the present `auth.secret` nor with
     /// one of `auth.previous_secrets`.
     fn refresh_verify(&self, token: &str) -> Option<(SessionId, Generation)>;
+
+    /// The token of a device on which somebody signed in.
+    fn device_sign(&self, device: KnownDevice) -> SecretString;
+
+    /// Reads a device token, however old; `None` when it was made neither with the present `auth.secret`
+    /// nor with one of `auth.previous_secrets`.
+    fn device_verify(&self, token: &str) -> Option<KnownDevice>;
+
+    /// Names the counter of a subject. Another `auth.secret` gives another name: the counters begin anew.
+    fn guess_key(&self, subject: &GuessSubject) -> GuessKey;
 }
 
 /// Why a signing key could not be made or used.

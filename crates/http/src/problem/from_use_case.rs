@@ -18,6 +18,8 @@ use doorward_domain::{
     ports::{HashError, StoreError},
 };
 
+use time::Duration;
+
 use super::{Code, Problem};
 use crate::{bearer::invalid_token, fields::FieldFault};
 
@@ -53,6 +55,10 @@ fn password_problem(pointer: &str, error: &PasswordError) -> Problem {
     Problem::invalid(pointer, error.code(), error)
 }
 
+fn too_many_attempts(retry_after: Duration) -> Problem {
+    Problem::new(Code::TooManyAttempts).with_retry_after(retry_after.unsigned_abs())
+}
+
 impl From<RegisterError> for Problem {
     fn from(error: RegisterError) -> Self {
         match error {
@@ -76,6 +82,7 @@ impl From<DeleteError> for Problem {
     fn from(error: DeleteError) -> Self {
         match error {
             DeleteError::WrongPassword => Self::new(Code::WrongPassword),
+            DeleteError::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
             DeleteError::LastAdmin => Self::new(Code::LastAdmin),
             DeleteError::Gone => invalid_token(),
             DeleteError::Failed(failure) => failure.into(),
@@ -87,6 +94,7 @@ impl From<ChangePasswordError> for Problem {
     fn from(error: ChangePasswordError) -> Self {
         match error {
             ChangePasswordError::WrongPassword => Self::new(Code::WrongPassword),
+            ChangePasswordError::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
             ChangePasswordError::Password(error) => password_problem("/new_password", &error),
             ChangePasswordError::Gone => invalid_token(),
             ChangePasswordError::Failed(failure) => failure.into(),
@@ -98,6 +106,7 @@ impl From<LoginError> for Problem {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::InvalidCredentials => Self::new(Code::InvalidCredentials),
+            LoginError::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
             LoginError::AccountDisabled => Self::new(Code::AccountDisabled),
             LoginError::Failed(failure) => failure.into(),
         }

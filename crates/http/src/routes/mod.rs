@@ -117,6 +117,7 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             HeaderName::from_static("x-request-id"),
+            HeaderName::from_static("x-device-token"),
             HeaderName::from_static("traceparent"),
         ])
         .expose_headers(EXPOSED)

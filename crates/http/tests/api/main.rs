@@ -12,6 +12,7 @@ mod headers;
 mod jobs;
 mod journey;
 mod limits;
+mod lockout;
 mod operation;
 mod permissions;
 mod problems;

@@ -81,6 +81,8 @@ pub struct Auth {
     /// At least `refresh_idle_ttl`.
     pub refresh_absolute_ttl: Duration,
     pub refresh_grace: Duration,
+    /// The longest wait after wrong guesses.
+    pub lockout_max: Duration,
     /// Passwords hashed at once.
     pub hash_concurrency: usize,
     /// Hashes that may wait for their turn.
@@ -327,6 +329,7 @@ pub(super) fn auth(
     let refresh_idle_ttl = reader.seconds("auth.refresh_idle_ttl_seconds");
     let refresh_absolute_ttl = reader.seconds("auth.refresh_absolute_ttl_seconds");
     let refresh_grace = reader.seconds("auth.refresh_grace_seconds");
+    let lockout_max = reader.seconds("auth.lockout_max_seconds");
     let hash_concurrency = reader
         .optional("auth.hash_concurrency", |text| reader::number("auth.hash_concurrency", text));
     let hash_queue = reader.number("auth.hash_queue");
@@ -354,6 +357,7 @@ pub(super) fn auth(
         refresh_idle_ttl: idle,
         refresh_absolute_ttl: absolute,
         refresh_grace: refresh_grace?,
+        lockout_max: lockout_max?,
         hash_concurrency: hash_concurrency?.unwrap_or_else(spare_processors),
         hash_queue: hash_queue?,
         hash_queue_timeout: hash_queue_timeout?,

@@ -10,6 +10,7 @@
 mod audit;
 mod change;
 mod credential;
+mod guess;
 mod import;
 mod job;
 mod role;
@@ -23,6 +24,7 @@ mod user_list;
 pub use audit::*;
 pub use change::*;
 pub use credential::*;
+pub use guess::*;
 pub use import::*;
 pub use job::*;
 pub use role::*;
@@ -124,6 +126,11 @@ macro_rules! store_contract {
             each_event_gets_one_seal,
             of_many_who_seal_each_event_is_sealed_by_one,
             pruning_takes_whole_seals_and_leaves_a_checkpoint,
+            a_guess_counter_is_read_back_as_written,
+            a_guess_of_a_dropped_unit_of_work_was_not_counted,
+            of_many_claims_no_more_than_allowed_succeed,
+            of_many_failures_each_is_counted,
+            guess_counters_that_are_over_are_forgotten_and_no_others,
         );
     };
     (@cases $create:path, $finish:path: $($case:ident),+ $(,)?) => {
@@ -155,6 +162,7 @@ pub fn cases() -> std::collections::BTreeSet<&'static str> {
         include_str!("audit.rs"),
         include_str!("change.rs"),
         include_str!("credential.rs"),
+        include_str!("guess.rs"),
         include_str!("import.rs"),
         include_str!("job.rs"),
         include_str!("role.rs"),

@@ -1,6 +1,7 @@
 //! A store that forgets everything at the end of the test.
 
 mod audit;
+mod guess;
 mod job;
 mod state;
 mod unit_of_work;

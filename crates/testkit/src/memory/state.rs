@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_domain::{
-    AuditEvent, AuditEventId, Credential, Email, JobId, JobKind, Revocation, Role, RoleName,
-    SealedSigningKey, Session, SessionId, Timestamp, User, UserId,
+    AuditEvent, AuditEventId, Credential, Email, GuessCounter, GuessKey, JobId, JobKind,
+    Revocation, Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp, User, UserId,
     audit::chain::{Checkpoint, Seal},
     ports::{Change, ImportDigest},
     role::RoleDescription,
@@ -29,6 +29,8 @@ pub(super) struct State {
     pub audit_events: BTreeMap<AuditEventId, (AuditEvent, Option<i64>)>,
     pub audit_seals: BTreeMap<i64, Seal>,
     pub audit_checkpoint: Option<Checkpoint>,
+    /// Each with the time from which on it means nothing any more.
+    pub guesses: BTreeMap<GuessKey, (GuessCounter, Timestamp)>,
 }
 
 /// A change as it is kept.
@@ -63,6 +65,7 @@ impl Default for State {
             audit_events: BTreeMap::new(),
             audit_seals: BTreeMap::new(),
             audit_checkpoint: None,
+            guesses: BTreeMap::new(),
         }
     }
 }
