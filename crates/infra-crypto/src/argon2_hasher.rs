@@ -218,6 +218,28 @@ mod tests {
         assert_eq!(verdict, Verdict::Mismatch);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_is_taken_from_others_until_it_is_over() {
+        let settings = HasherSettings {
+            concurrency: 1,
+            queue: 1,
+            queue_timeout: Duration::from_secs(1),
+            parameters: Params::new(32, 1, 1, None).unwrap(),
+        };
+        let hasher = Argon2Hasher::new(settings, Arc::new(SystemEntropy::default())).unwrap();
+        let right = password("correct horse");
+        let hash = hasher.hash(&right).await.unwrap();
+        let mut turn = hasher.turn().await.unwrap();
+        for _ in 0..2 {
+            let verdict = turn.verify(&right, Some(&hash)).await.unwrap();
+            assert_eq!(verdict, Verdict::Match { outdated: false });
+            let refused = hasher.turn().await.err();
+            assert!(matches!(refused, Some(HashError::Overloaded { .. })), "{refused:?}");
+        }
+        drop(turn);
+        hasher.turn().await.unwrap();
+    }
+
     #[tokio::test]
     async fn a_full_pool_refuses_with_and_without_a_hash() {
         let settings = HasherSettings {
