@@ -6,12 +6,15 @@ use doorward_domain::{
     AuditAction, AuditEvent, AuditParty, DisplayName, Email, LetterKind, Password, PasswordHash,
     RoleName, User, UserId, UserStatus,
     password::PasswordError,
-    ports::{Constraint, StoreError, UnitOfWork, Verdict},
+    ports::{Constraint, StoreError, UnitOfWork},
     session::RevocationCause,
 };
 
 use crate::{
-    Actor, Ctx, Failure, Receipt, audit, failure::failed_from_ports, mailing, revocation, session,
+    Actor, Ctx, Failure, Receipt, audit,
+    failure::failed_from_ports,
+    guess::{Guesser, check_password, failed_from_password_check},
+    mailing, revocation, session,
     user::is_last_admin,
 };
 
@@ -226,6 +229,9 @@ pub async fn update_profile(
 pub enum DeleteError {
     #[error("the password is wrong")]
     WrongPassword,
+    /// Before anything was checked.
+    #[error("too many guesses")]
+    TooManyAttempts { retry_after: time::Duration },
     /// The account was deleted or disabled after the access token was checked.
     #[error("the account is gone")]
     Gone,
@@ -239,24 +245,24 @@ pub enum DeleteError {
 /// Deletes one's own account with everything that belongs to it, and ends all its sessions.
 ///
 /// # Errors
-/// [`DeleteError::WrongPassword`], also when the password was changed meanwhile.
+/// [`DeleteError::WrongPassword`], also when the password was changed meanwhile;
+/// [`DeleteError::TooManyAttempts`].
 pub async fn delete(ctx: &Ctx, actor: &Actor, password: &Password) -> Result<(), DeleteError> {
     let user_id = actor.user_id();
-    let (_, credential) = ctx.store.credential_by_user(user_id).await?.ok_or(DeleteError::Gone)?;
-    let verdict = ctx.hasher.verify(password, Some(&credential.hash)).await?;
-    let now = ctx.clock.now();
-    let refused = audit::own(ctx, AuditAction::PasswordRefused, actor, now).with("for", "deletion");
-    if verdict == Verdict::Mismatch {
-        audit::record(ctx, &refused).await?;
-        return Err(DeleteError::WrongPassword);
-    }
+    let (user, credential) =
+        ctx.store.credential_by_user(user_id).await?.ok_or(DeleteError::Gone)?;
+    let refused =
+        |now| audit::own(ctx, AuditAction::PasswordRefused, actor, now).with("for", "deletion");
+    let guesser = Guesser::signed_in(actor, &user.email);
+    let right = check_password(ctx, &guesser, password, Some(&credential.hash), refused).await?;
 
+    let now = ctx.clock.now();
     let until = session::tokens_until(ctx, now);
     let mut work = ctx.store.begin().await?;
     let user = work.user_lock(user_id).await?;
     let user = user.filter(|user| user.status == UserStatus::Active).ok_or(DeleteError::Gone)?;
     if !work.credential_is_current(user_id, credential.version).await? {
-        work.audit_append(&refused).await?;
+        work.audit_append(&refused(now)).await?;
         work.commit().await?;
         return Err(DeleteError::WrongPassword);
     }
@@ -266,10 +272,12 @@ pub async fn delete(ctx: &Ctx, actor: &Actor, password: &Password) -> Result<(),
     let ended = work.sessions_revoke(user_id, None, RevocationCause::Revoked, now, until).await?;
     work.user_delete(user_id).await?;
     work.audit_append(&audit::own(ctx, AuditAction::UserDeleted, actor, now)).await?;
+    right.admitted.right(ctx, &mut *work, now).await?;
     work.commit().await?;
     revocation::apply(ctx, &ended, until);
     tracing::info!(%user_id, sessions = ended.len(), "user deleted");
     Ok(())
 }
 
+failed_from_password_check!(DeleteError::WrongPassword);
 failed_from_ports!(RegisterError, ProfileError, DeleteError);

@@ -83,6 +83,8 @@ pub struct Policy {
     pub public_keys_max_age: Duration,
     /// How long a key signs before the next one is made; `None` is until somebody asks for it.
     pub key_rotation: Option<Duration>,
+    /// How long somebody has to wait at most before they may guess again.
+    pub lockout_max: Duration,
     /// How long the audit trail is kept; `None` is for ever.
     pub audit_retention: Option<Duration>,
 }

@@ -7,16 +7,18 @@
 use doorward_domain::{
     AuditAction, Email, LetterKind, NewJob, Password, ProofId, ProofPurpose, Timestamp, User,
     UserStatus,
-    ports::{Constraint, ProofInserted, StoreError, UnitOfWork, Verdict},
+    ports::{Constraint, ProofInserted, StoreError, UnitOfWork},
     session::RevocationCause,
 };
 use secrecy::SecretString;
+use time::Duration;
 
 use crate::{
     Actor, Ctx, Failure, audit,
     failure::failed_from_ports,
+    guess::{Guesser, check_password, failed_from_password_check},
     mailing,
-    proof::{self, Presented},
+    proof::{self, Presented, failed_from_proof_check},
     revocation, session,
 };
 
@@ -31,6 +33,9 @@ pub struct ChangeEmail {
 pub enum ChangeEmailError {
     #[error("the password is wrong")]
     WrongPassword,
+    /// Before anything was checked.
+    #[error("too many guesses")]
+    TooManyAttempts { retry_after: Duration },
     /// The account was deleted or disabled after the access token was checked.
     #[error("the account is gone")]
     Gone,
@@ -43,7 +48,8 @@ pub enum ChangeEmailError {
 /// went to one of the two addresses within an hour.
 ///
 /// # Errors
-/// [`ChangeEmailError::WrongPassword`], also when the password was changed meanwhile.
+/// [`ChangeEmailError::WrongPassword`], also when the password was changed meanwhile;
+/// [`ChangeEmailError::TooManyAttempts`].
 pub async fn request(
     ctx: &Ctx,
     actor: &Actor,
@@ -51,22 +57,21 @@ pub async fn request(
 ) -> Result<(), ChangeEmailError> {
     let user_id = actor.user_id();
     let found = ctx.store.credential_by_user(user_id).await?;
-    let (_, credential) = found.ok_or(ChangeEmailError::Gone)?;
-    let verdict = ctx.hasher.verify(&command.password, Some(&credential.hash)).await?;
-    let now = ctx.clock.now();
-    let refused = audit::own(ctx, AuditAction::PasswordRefused, actor, now);
-    let refused = refused.with("for", "change of address");
-    if verdict == Verdict::Mismatch {
-        audit::record(ctx, &refused).await?;
-        return Err(ChangeEmailError::WrongPassword);
-    }
+    let (user, credential) = found.ok_or(ChangeEmailError::Gone)?;
+    let refused = |now| {
+        audit::own(ctx, AuditAction::PasswordRefused, actor, now).with("for", "change of address")
+    };
+    let guesser = Guesser::signed_in(actor, &user.email);
+    let hash = Some(&credential.hash);
+    let right = check_password(ctx, &guesser, &command.password, hash, refused).await?;
 
+    let now = ctx.clock.now();
     let mut work = ctx.store.begin().await?;
     let user = work.user_lock(user_id).await?;
     let user = user.filter(|user| user.status == UserStatus::Active);
     let user = user.ok_or(ChangeEmailError::Gone)?;
     if !work.credential_is_current(user_id, credential.version).await? {
-        work.audit_append(&refused).await?;
+        work.audit_append(&refused(now)).await?;
         work.commit().await?;
         return Err(ChangeEmailError::WrongPassword);
     }
@@ -85,6 +90,7 @@ pub async fn request(
         return Ok(());
     }
     work.audit_append(&audit::own(ctx, AuditAction::EmailChangeRequested, actor, now)).await?;
+    right.admitted.right(ctx, &mut *work, now).await?;
     work.commit().await?;
     tracing::info!(%user_id, "change of address requested");
     Ok(())
@@ -112,6 +118,9 @@ pub enum SettleChangeError {
     /// As [`ProofError::Invalid`](proof::ProofError::Invalid).
     #[error("the token or code is not valid")]
     Invalid,
+    /// As [`ProofError::TooManyAttempts`](proof::ProofError::TooManyAttempts).
+    #[error("too many guesses")]
+    TooManyAttempts { retry_after: Duration },
     /// Somebody else has the address by now. The proof is not used up.
     #[error("there is an account with this address")]
     EmailTaken,
@@ -126,7 +135,7 @@ pub enum SettleChangeError {
 /// [`SettleChangeError::Invalid`], also when the account is disabled; [`SettleChangeError::EmailTaken`].
 pub async fn confirm(ctx: &Ctx, presented: &Presented) -> Result<(), SettleChangeError> {
     let purpose = ProofPurpose::ConfirmEmailChange;
-    let proof = proof::check(ctx, purpose, presented).await?.ok_or(SettleChangeError::Invalid)?;
+    let proof = proof::check(ctx, purpose, presented).await?;
     let now = ctx.clock.now();
     let consumed = proof::consume(ctx, &proof, now).await?;
     let (mut work, user) = consumed.ok_or(SettleChangeError::Invalid)?;
@@ -149,7 +158,7 @@ pub async fn confirm(ctx: &Ctx, presented: &Presented) -> Result<(), SettleChang
 pub async fn cancel(ctx: &Ctx, token: SecretString) -> Result<(), SettleChangeError> {
     let purpose = ProofPurpose::CancelEmailChange;
     let presented = Presented::Token(token);
-    let proof = proof::check(ctx, purpose, &presented).await?.ok_or(SettleChangeError::Invalid)?;
+    let proof = proof::check(ctx, purpose, &presented).await?;
     let now = ctx.clock.now();
     let until = session::tokens_until(ctx, now);
     let consumed = proof::consume(ctx, &proof, now).await?;
@@ -193,4 +202,6 @@ async fn readdress(
     Ok(())
 }
 
+failed_from_password_check!(ChangeEmailError::WrongPassword);
+failed_from_proof_check!(SettleChangeError);
 failed_from_ports!(ChangeEmailError, SettleChangeError);

@@ -16,6 +16,7 @@ mod context;
 pub mod email_change;
 mod failure;
 pub mod grant;
+pub mod guess;
 pub mod idempotency;
 pub mod import;
 pub mod job;

@@ -8,8 +8,8 @@ use crate::{Ctx, audit, signing_key};
 const BATCH: u32 = 1000;
 
 /// Forgets what is over: expired sessions and proofs, revocations whose access tokens have all expired, signing keys
-/// that have retired, the answers to requests that may not be sent again any more, and the part of the
-/// audit trail that was kept long enough.
+/// that have retired, the answers to requests that may not be sent again any more, guess counters that
+/// mean nothing any more, and the part of the audit trail that was kept long enough.
 ///
 /// # Errors
 /// When the store fails; nothing is lost, the next round forgets it.
@@ -21,12 +21,13 @@ pub async fn prune(ctx: &Ctx) -> Result<(), StoreError> {
         // Mails that went to an address are counted for as long as they count.
         let rows = work.sessions_prune(now, BATCH).await?
             + work.proofs_prune(now - MAILS_WINDOW, BATCH).await?
-            + work.answers_prune(now - ANSWER_KEPT_FOR, BATCH).await?;
+            + work.answers_prune(now - ANSWER_KEPT_FOR, BATCH).await?
+            + work.guesses_prune(now, BATCH).await?;
         work.commit().await?;
         if rows == 0 {
             signing_key::forget_retired(ctx, now).await?;
             return audit::prune(ctx, now).await;
         }
-        tracing::debug!(rows, "expired sessions, revocations, proofs and answers pruned");
+        tracing::debug!(rows, "what was over was pruned");
     }
 }

@@ -2,10 +2,15 @@
 
 use doorward_domain::{
     AuditAction, LetterKind, Password, ProofPurpose, Timestamp, UserStatus,
-    password::PasswordError, ports::Verdict, session::RevocationCause,
+    password::PasswordError, session::RevocationCause,
 };
 
-use crate::{Actor, Ctx, Failure, audit, failure::failed_from_ports, mailing, revocation, session};
+use crate::{
+    Actor, Ctx, Failure, audit,
+    failure::failed_from_ports,
+    guess::{Guesser, check_password, failed_from_password_check},
+    mailing, revocation, session,
+};
 
 /// Somebody wants another password.
 #[derive(Debug, Clone)]
@@ -18,6 +23,9 @@ pub struct ChangePassword {
 pub enum ChangePasswordError {
     #[error("the current password is wrong")]
     WrongPassword,
+    /// Before anything was checked.
+    #[error("too many guesses")]
+    TooManyAttempts { retry_after: time::Duration },
     #[error("the new password {0}")]
     Password(#[from] PasswordError),
     /// The account was deleted or disabled after the access token was checked.
@@ -32,7 +40,7 @@ pub enum ChangePasswordError {
 ///
 /// # Errors
 /// [`ChangePasswordError::Password`] before any hashing; [`ChangePasswordError::WrongPassword`],
-/// also when the password was changed meanwhile.
+/// also when the password was changed meanwhile; [`ChangePasswordError::TooManyAttempts`].
 pub async fn change(
     ctx: &Ctx,
     actor: &Actor,
@@ -42,14 +50,12 @@ pub async fn change(
     let (user, credential) =
         ctx.store.credential_by_user(user_id).await?.ok_or(ChangePasswordError::Gone)?;
     ctx.policy.password.judge(&command.new, &[user.email.as_given(), user.name.as_str()])?;
-    let verdict = ctx.hasher.verify(&command.current, Some(&credential.hash)).await?;
     let refused = |now| {
         audit::own(ctx, AuditAction::PasswordRefused, actor, now).with("for", "change of password")
     };
-    if verdict == Verdict::Mismatch {
-        audit::record(ctx, &refused(ctx.clock.now())).await?;
-        return Err(ChangePasswordError::WrongPassword);
-    }
+    let guesser = Guesser::signed_in(actor, &user.email);
+    let hash = Some(&credential.hash);
+    let right = check_password(ctx, &guesser, &command.current, hash, refused).await?;
     let hash = ctx.hasher.hash(&command.new).await?;
 
     let now = ctx.clock.now();
@@ -77,10 +83,12 @@ pub async fn change(
     mailing::enqueue(ctx, &mut *work, LetterKind::PasswordChanged, &user, now).await?;
     let changed = audit::own(ctx, AuditAction::PasswordChanged, actor, now);
     work.audit_append(&changed.with("sessions_ended", ended.len())).await?;
+    right.admitted.right(ctx, &mut *work, now).await?;
     work.commit().await?;
     revocation::apply(ctx, &ended, until);
     tracing::info!(%user_id, sessions = ended.len(), "password changed, other sessions ended");
     Ok(())
 }
 
+failed_from_password_check!(ChangePasswordError::WrongPassword);
 failed_from_ports!(ChangePasswordError);

@@ -4,12 +4,13 @@ use doorward_domain::{
     AuditAction, Email, LetterKind, Password, ProofPurpose, Timestamp, password::PasswordError,
     session::RevocationCause,
 };
+use time::Duration;
 
 use crate::{
     Ctx, Failure,
     failure::failed_from_ports,
     mailing,
-    proof::{self, Presented},
+    proof::{self, Presented, failed_from_proof_check},
     revocation, session,
     verification::{self, RequestError},
 };
@@ -36,6 +37,9 @@ pub enum ResetPasswordError {
     /// As [`ProofError::Invalid`](proof::ProofError::Invalid).
     #[error("the token or code is not valid")]
     Invalid,
+    /// As [`ProofError::TooManyAttempts`](proof::ProofError::TooManyAttempts).
+    #[error("too many guesses")]
+    TooManyAttempts { retry_after: Duration },
     #[error("the new password {0}")]
     Password(#[from] PasswordError),
     #[error(transparent)]
@@ -54,7 +58,6 @@ pub async fn confirm(ctx: &Ctx, command: ResetPassword) -> Result<(), ResetPassw
     ctx.policy.password.judge(&new, &[])?;
     let purpose = ProofPurpose::ResetPassword;
     let proof = proof::check(ctx, purpose, &presented).await?;
-    let proof = proof.ok_or(ResetPasswordError::Invalid)?;
     let user = ctx.store.user_by_id(proof.user_id).await?;
     let user = user.filter(|user| user.email == proof.address);
     let user = user.ok_or(ResetPasswordError::Invalid)?;
@@ -87,4 +90,5 @@ pub async fn confirm(ctx: &Ctx, command: ResetPassword) -> Result<(), ResetPassw
     Ok(())
 }
 
+failed_from_proof_check!(ResetPasswordError);
 failed_from_ports!(ResetPasswordError);

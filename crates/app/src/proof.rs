@@ -5,8 +5,13 @@ use doorward_domain::{
     ports::{StoreError, UnitOfWork},
 };
 use secrecy::{ExposeSecret, SecretString};
+use time::Duration;
 
-use crate::{Ctx, Failure, audit, failure::failed_from_ports};
+use crate::{
+    Ctx, Failure, audit,
+    failure::failed_from_ports,
+    guess::{self, AdmitError, Guesser},
+};
 
 /// One of the two things that a mail carries.
 #[derive(Debug)]
@@ -25,17 +30,24 @@ pub enum ProofError {
     /// which.
     #[error("the token or code is not valid")]
     Invalid,
+    /// Codes were guessed, or passwords of the same account; before anything was checked. A token cannot be
+    /// guessed, so it works even then.
+    #[error("too many guesses")]
+    TooManyAttempts { retry_after: Duration },
     #[error(transparent)]
     Failed(Failure),
 }
 
 /// The live proof that was presented, which is not used up yet. A wrong code has counted when this
-/// returns.
+/// returns: as a try at the proof, and as a guess at a secret of the account.
+///
+/// # Errors
+/// [`ProofError::Invalid`], [`ProofError::TooManyAttempts`].
 pub(crate) async fn check(
     ctx: &Ctx,
     purpose: ProofPurpose,
     presented: &Presented,
-) -> Result<Option<EmailProof>, StoreError> {
+) -> Result<EmailProof, ProofError> {
     match presented {
         Presented::Token(token) => check_token(ctx, purpose, token.expose_secret()).await,
         Presented::Code { email, code } => {
@@ -48,15 +60,16 @@ async fn check_token(
     ctx: &Ctx,
     purpose: ProofPurpose,
     token: &str,
-) -> Result<Option<EmailProof>, StoreError> {
+) -> Result<EmailProof, ProofError> {
     let now = ctx.clock.now();
-    let Some((id, digest)) = ctx.signer.proof_verify(purpose, token) else { return Ok(None) };
-    let Some(proof) = ctx.store.proof_by_id(id).await? else { return Ok(None) };
+    let verified = ctx.signer.proof_verify(purpose, token);
+    let (id, digest) = verified.ok_or(ProofError::Invalid)?;
+    let proof = ctx.store.proof_by_id(id).await?.ok_or(ProofError::Invalid)?;
     if proof.purpose == purpose && proof.token_digest == digest && proof.is_live(now) {
-        return Ok(Some(proof));
+        return Ok(proof);
     }
     audit::record(ctx, &refused(ctx, purpose, Some(proof.user_id), now)).await?;
-    Ok(None)
+    Err(ProofError::Invalid)
 }
 
 /// Every refusal is written down, so that an address that has a mail under way is not told from one that has
@@ -66,17 +79,21 @@ async fn check_code(
     purpose: ProofPurpose,
     email: &Email,
     code: &str,
-) -> Result<Option<EmailProof>, StoreError> {
+) -> Result<EmailProof, ProofError> {
     let now = ctx.clock.now();
+    let admitted = guess::admit(ctx, &Guesser::stranger(ctx, email, None)).await?;
     let mut work = ctx.store.begin().await?;
     let tried = work.proofs_try_code(purpose, email, now).await?;
     let owner = tried.first().map(|proof| proof.user_id);
     let right = tried.into_iter().find(|it| ctx.signer.proof_code_verify(purpose, it.id, code));
-    if right.is_none() {
+    if right.is_some() {
+        admitted.right(ctx, &mut *work, now).await?;
+    } else {
         work.audit_append(&refused(ctx, purpose, owner, now)).await?;
+        admitted.wrong(ctx, &mut *work, now).await?;
     }
     work.commit().await?;
-    Ok(right)
+    right.ok_or(ProofError::Invalid)
 }
 
 /// Uses a proof up, in a unit of work that has taken nothing yet; the user, whose row it then has. `None` if
@@ -108,5 +125,33 @@ pub(crate) fn event(ctx: &Ctx, action: AuditAction, user: &User, now: Timestamp)
     let party = AuditParty::user(user.id);
     audit::event(ctx, action, now).by(party.clone()).on(party)
 }
+
+impl From<AdmitError> for ProofError {
+    fn from(error: AdmitError) -> Self {
+        match error {
+            AdmitError::TooMany { retry_after } => Self::TooManyAttempts { retry_after },
+            AdmitError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Lets `?` turn a proof that does not hold into the same variants of a use case's error.
+macro_rules! failed_from_proof_check {
+    ($($error:ident),+ $(,)?) => {$(
+        impl From<crate::proof::ProofError> for $error {
+            fn from(error: crate::proof::ProofError) -> Self {
+                use crate::proof::ProofError;
+                match error {
+                    ProofError::Invalid => Self::Invalid,
+                    ProofError::TooManyAttempts { retry_after } => {
+                        Self::TooManyAttempts { retry_after }
+                    }
+                    ProofError::Failed(failure) => Self::Failed(failure),
+                }
+            }
+        }
+    )+};
+}
+pub(crate) use failed_from_proof_check;
 
 failed_from_ports!(ProofError);

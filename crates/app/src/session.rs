@@ -1,16 +1,22 @@
 //! Signing in, staying signed in, signing out.
 
 use doorward_domain::{
-    AccessClaims, AuditAction, AuditEvent, AuditParty, Credential, Device, Email, Page,
-    PageRequest, Password, Session, SessionId, Timestamp, TokenId, User, UserId, UserStatus,
-    ports::{KeyError, StoreError, Verdict},
+    AccessClaims, AuditAction, AuditEvent, AuditParty, Credential, Device, DeviceId, Email,
+    KnownDevice, Page, PageRequest, Password, Session, SessionId, Timestamp, TokenId, User, UserId,
+    UserStatus,
+    ports::{KeyError, StoreError},
     refresh::{RefreshDecision, decide},
     session::{Generation, RevocationCause},
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use time::Duration;
 
-use crate::{Actor, Ctx, Failure, audit, failure::failed_from_ports, revocation};
+use crate::{
+    Actor, Ctx, Failure, audit,
+    failure::failed_from_ports,
+    guess::{Guesser, RightPassword, check_password, failed_from_password_check},
+    revocation,
+};
 
 /// Somebody wants to sign in.
 #[derive(Debug, Clone)]
@@ -18,6 +24,9 @@ pub struct Login {
     pub email: Email,
     pub password: Password,
     pub device: Device,
+    /// What the last sign-in on the device handed out, if it is sent back. One that is not valid is as good
+    /// as none.
+    pub device_token: Option<SecretString>,
 }
 
 /// What a signed-in client holds.
@@ -28,10 +37,15 @@ pub struct Tokens {
     pub refresh_token: SecretString,
     pub refresh_expires_in: Duration,
     pub session_id: SessionId,
+    /// Only from a sign-in. Sent back with the next one, it keeps the owner apart from strangers who guess.
+    pub device_token: Option<SecretString>,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
+    /// Before anything was checked; the same for an unknown address.
+    #[error("too many guesses")]
+    TooManyAttempts { retry_after: Duration },
     /// The address is unknown or the password is wrong: a caller cannot tell which.
     #[error("address or password is wrong")]
     InvalidCredentials,
@@ -48,18 +62,23 @@ pub enum LoginError {
 /// Signs a person in: checks the password and opens a session.
 ///
 /// # Errors
-/// [`LoginError::InvalidCredentials`] after the same work, whether the address is known or not.
+/// [`LoginError::InvalidCredentials`] after the same work, whether the address is known or not;
+/// [`LoginError::TooManyAttempts`].
 pub async fn login(ctx: &Ctx, command: Login) -> Result<Tokens, LoginError> {
     let found = ctx.store.credential_by_email(&command.email).await?;
     let hash = found.as_ref().map(|(_, credential)| &credential.hash);
     let owner = found.as_ref().map(|(user, _)| user.id);
-    let verdict = ctx.hasher.verify(&command.password, hash).await?;
-    let (Some((user, credential)), Verdict::Match { outdated }) = (found, verdict) else {
-        // The same write whether or not there is such an account.
-        let reason = if owner.is_some() { "wrong password" } else { "unknown address" };
-        refused(ctx, owner, reason).await?;
-        return Err(LoginError::InvalidCredentials);
+    let known_device = known_device(ctx, command.device_token.as_ref(), owner);
+    let guesser = match known_device {
+        Some(device) => Guesser::on_known_device(device, &command.email),
+        None => Guesser::stranger(ctx, &command.email, owner),
     };
+    // The same writes whether or not there is such an account.
+    let reason = if owner.is_some() { "wrong password" } else { "unknown address" };
+    let wrong = |now| refusal(ctx, owner, reason, now);
+    let right = check_password(ctx, &guesser, &command.password, hash, wrong).await?;
+    let RightPassword { admitted, outdated } = right;
+    let Some((user, credential)) = found else { return Err(LoginError::InvalidCredentials) };
     if user.status == UserStatus::Disabled {
         refused(ctx, owner, "account disabled").await?;
         return Err(LoginError::AccountDisabled);
@@ -90,20 +109,37 @@ pub async fn login(ctx: &Ctx, command: Login) -> Result<Tokens, LoginError> {
         work.credential_rehash(user_id, version, &hash, now).await?;
     }
     work.session_insert(&session).await?;
+    let id = known_device.map_or(DeviceId::from_uuid(session.id.as_uuid()), |device| device.id);
+    let device = KnownDevice { user_id, id, signed_in_at: whole_seconds(now) };
     let tokens = issue(ctx, &user, &session, now)?;
+    let tokens = Tokens { device_token: Some(ctx.signer.device_sign(device)), ..tokens };
     let party = AuditParty::user(user_id);
     let created = audit::event(ctx, AuditAction::SessionCreated, now).by(party.clone()).on(party);
     work.audit_append(&created.with_session(session.id)).await?;
+    admitted.right(ctx, &mut *work, now).await?;
     work.commit().await?;
     tracing::info!(%user_id, session_id = %session.id, "signed in");
     Ok(tokens)
 }
 
-/// Writes down a refused sign-in.
+/// The device that the token speaks of, if it is one on which this account's owner signed in.
+fn known_device(
+    ctx: &Ctx,
+    token: Option<&SecretString>,
+    owner: Option<UserId>,
+) -> Option<KnownDevice> {
+    let device = ctx.signer.device_verify(token?.expose_secret())?;
+    (Some(device.user_id) == owner && device.is_known(ctx.clock.now())).then_some(device)
+}
+
+fn refusal(ctx: &Ctx, owner: Option<UserId>, reason: &'static str, now: Timestamp) -> AuditEvent {
+    let failed = audit::event(ctx, AuditAction::LoginFailed, now).with("reason", reason);
+    AuditEvent { subject: owner.map(AuditParty::user), ..failed }
+}
+
+/// Writes down a refused sign-in whose password was right.
 async fn refused(ctx: &Ctx, owner: Option<UserId>, reason: &'static str) -> Result<(), StoreError> {
-    let failed = audit::event(ctx, AuditAction::LoginFailed, ctx.clock.now());
-    let subject = owner.map(AuditParty::user);
-    audit::record(ctx, &AuditEvent { subject, ..failed.with("reason", reason) }).await
+    audit::record(ctx, &refusal(ctx, owner, reason, ctx.clock.now())).await
 }
 
 fn open(ctx: &Ctx, user: &User, device: Device, now: Timestamp) -> Session {
@@ -209,6 +245,7 @@ fn issue(ctx: &Ctx, user: &User, session: &Session, now: Timestamp) -> Result<To
         refresh_token: ctx.signer.refresh_sign(session.id, session.generation),
         refresh_expires_in: session.expires_at - now,
         session_id: session.id,
+        device_token: None,
     })
 }
 
@@ -312,4 +349,5 @@ pub async fn list(
     Ok(ctx.store.sessions_by_user(actor.user_id(), ctx.clock.now(), page).await?)
 }
 
+failed_from_password_check!(LoginError::InvalidCredentials);
 failed_from_ports!(LoginError, RefreshError, RevokeError, ListError);

@@ -43,10 +43,11 @@ pub(crate) async fn ask(
 /// Marks the address as verified that a mail went to, and has a welcome sent the first time.
 ///
 /// # Errors
-/// [`ProofError::Invalid`], also when the account has another address by now.
+/// [`ProofError::Invalid`], also when the account has another address by now;
+/// [`ProofError::TooManyAttempts`].
 pub async fn verify(ctx: &Ctx, presented: &Presented) -> Result<(), ProofError> {
     let purpose = ProofPurpose::VerifyEmail;
-    let proof = proof::check(ctx, purpose, presented).await?.ok_or(ProofError::Invalid)?;
+    let proof = proof::check(ctx, purpose, presented).await?;
     let now = ctx.clock.now();
     let consumed = proof::consume(ctx, &proof, now).await?;
     let (mut work, user) = consumed.ok_or(ProofError::Invalid)?;

@@ -43,7 +43,8 @@ async fn imported_with(world: &World, secret: &str) -> User {
 
 async fn login(world: &World, secret: &str) -> Result<Tokens, LoginError> {
     let email = Email::parse("ada@example.com").expect("a valid address");
-    let command = Login { email, password: typed(secret), device: Device::default() };
+    let command =
+        Login { email, password: typed(secret), device: Device::default(), device_token: None };
     session::login(&world.ctx, command).await
 }
 

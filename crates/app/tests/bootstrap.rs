@@ -146,6 +146,7 @@ async fn the_first_administrator_signs_in_with_the_password_that_is_shown() {
         email: email("admin@example.com"),
         password: password(made.password.expose_secret()),
         device: Device::default(),
+        device_token: None,
     };
     let tokens = session::login(&world.ctx, command).await.unwrap();
     let claims = world

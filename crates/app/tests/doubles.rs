@@ -14,8 +14,8 @@ use doorward_app::{
     session::{self, Login, LoginError},
 };
 use doorward_domain::{
-    Credential, Device, DisplayName, Email, PageRequest, Password, PasswordHash, RoleName, User,
-    UserId,
+    Credential, Device, DisplayName, Email, GuessKey, PageRequest, Password, PasswordHash,
+    RoleName, User, UserId,
     ports::{
         Clock, Constraint, Entropy, HashError, KeyError, PasswordHasher, Store, StoreError,
         TokenError, TokenSigner, Verdict,
@@ -42,7 +42,7 @@ fn sign_up() -> Register {
 
 fn sign_in() -> Login {
     let Register { email, password, .. } = sign_up();
-    Login { email, password, device: Device::default() }
+    Login { email, password, device: Device::default(), device_token: None }
 }
 
 /// A user as a store returns it.
@@ -116,7 +116,8 @@ async fn plain_hasher() {
         (Some(&outdated), Verdict::Match { outdated: true }),
         (None, Verdict::Mismatch),
     ] {
-        assert_eq!(hasher.verify(&password, stored).await.unwrap(), verdict);
+        let mut turn = hasher.turn().await.unwrap();
+        assert_eq!(turn.verify(&password, stored).await.unwrap(), verdict);
     }
     assert_eq!(hasher.calls(), 4);
 
@@ -258,6 +259,7 @@ async fn mock_token_signer() {
     let mut world = World::default();
     let user = world.registered("ada@example.com").await;
     let mut signer = MockTokenSigner::new();
+    signer.expect_guess_key().returning(|_| GuessKey([0; 32]));
     signer.expect_access_sign().times(1).returning(|_| Err(KeyError::NoActiveKey));
     world.ctx.signer = Arc::new(signer);
 
@@ -335,6 +337,7 @@ async fn mock_unit_of_work_that_cannot_commit() {
     work.expect_commit().times(1).return_once(|| Err(StoreError::Unavailable("gone".into())));
     let mut store = MockStore::new();
     store.expect_credential_by_email().returning(|_| Ok(Some(ada())));
+    store.expect_guess_counters().returning(|keys| Ok(vec![None; keys.len()]));
     store.expect_begin().return_once(move || Ok(Box::new(work)));
 
     let world = World::over(Arc::new(store));
@@ -361,6 +364,12 @@ async fn mocks_in_sequence() {
         .times(1)
         .in_sequence(&mut outside)
         .return_once(move |_| Ok(Some((user, credential))));
+    // Before and after the wait for a turn.
+    store
+        .expect_guess_counters()
+        .times(2)
+        .in_sequence(&mut outside)
+        .returning(|keys| Ok(vec![None; keys.len()]));
     hasher
         .expect_verify()
         .times(1)

@@ -23,6 +23,7 @@ fn login(address: &str, secret: &str) -> Login {
         email: Email::parse(address).expect("a valid address"),
         password: Password::parse(secret).expect("a valid password"),
         device: Device::default(),
+        device_token: None,
     }
 }
 

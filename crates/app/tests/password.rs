@@ -44,7 +44,8 @@ async fn assert_unchanged(world: &World, actor: &Actor) {
 
 async fn login(world: &World, secret: &str) -> Result<session::Tokens, LoginError> {
     let email = Email::parse("ada@example.com").expect("a valid address");
-    let command = Login { email, password: typed(secret), device: Device::default() };
+    let command =
+        Login { email, password: typed(secret), device: Device::default(), device_token: None };
     session::login(&world.ctx, command).await
 }
 

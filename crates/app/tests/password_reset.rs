@@ -39,7 +39,8 @@ fn by_code(code: &str, new: &str) -> ResetPassword {
 
 async fn login(ctx: &Ctx, password: &str) -> Result<session::Tokens, LoginError> {
     let (email, device) = (email(ADA), Device::default());
-    session::login(ctx, Login { email, password: typed(password), device }).await
+    session::login(ctx, Login { email, password: typed(password), device, device_token: None })
+        .await
 }
 
 /// A person who signed up, and the mail by which they can choose another password.

@@ -147,6 +147,7 @@ async fn disabling_ends_every_way_in_and_enabling_opens_the_door_again() {
         email: Email::parse("ada@example.com").unwrap(),
         password: Password::parse(PASSWORD).unwrap(),
         device: Device::default(),
+        device_token: None,
     };
     let login = session::login(&world.ctx, command).await;
     assert!(matches!(login, Err(LoginError::AccountDisabled)));

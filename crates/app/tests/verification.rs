@@ -51,7 +51,8 @@ async fn verify(world: &World, presented: &Presented) -> Result<(), ProofError> 
 
 async fn login(world: &World, password: &str) -> Result<session::Tokens, LoginError> {
     let password = Password::parse(password).unwrap();
-    let command = Login { email: email(ADA), password, device: Device::default() };
+    let command =
+        Login { email: email(ADA), password, device: Device::default(), device_token: None };
     session::login(&world.ctx, command).await
 }
 

@@ -50,6 +50,9 @@ actions! {
     SessionCreated = "session.created",
     /// A sign-in was refused. Without a subject when there is no such account.
     LoginFailed = "login.failed",
+    /// There were so many wrong guesses that the next one has to wait. Without a subject when there is no
+    /// such account.
+    LockoutBegun = "lockout.begun",
     /// The person signed out.
     SessionEnded = "session.ended",
     /// Sessions were ended from another one, or by an operator.

@@ -71,6 +71,10 @@ id! {
     TokenId
 }
 id! {
+    /// Names a device on which somebody signed in.
+    DeviceId
+}
+id! {
     /// Names a job.
     JobId
 }

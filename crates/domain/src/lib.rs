@@ -15,10 +15,12 @@ pub mod display_name;
 pub mod email;
 pub mod email_proof;
 pub mod foreign_hash;
+pub mod guess;
 pub mod id;
 pub mod idempotency;
 pub mod job;
 pub mod key_life;
+mod known_device;
 pub mod mail;
 pub mod page;
 pub mod password;
@@ -38,13 +40,15 @@ pub use display_name::DisplayName;
 pub use email::Email;
 pub use email_proof::{EmailProof, ProofLives, ProofPurpose, ProofSecrets, TokenDigest};
 pub use foreign_hash::ForeignHashError;
-pub use id::{AuditEventId, ClaimId, JobId, ProofId, SessionId, TokenId, UserId};
+pub use guess::{GuessCounter, GuessKey, GuessRule, GuessSubject};
+pub use id::{AuditEventId, ClaimId, DeviceId, JobId, ProofId, SessionId, TokenId, UserId};
 pub use idempotency::IdempotencyKey;
 pub use job::{
     ClaimedJob, Job, JobError, JobFilter, JobKey, JobKind, JobLease, JobPayload, JobState, NewJob,
     RetryPolicy,
 };
 pub use key_life::{KeyLife, KeyPlan, KeyState};
+pub use known_device::KnownDevice;
 pub use mail::{KeptMail, Letter, LetterKind, Mail, Proof};
 pub use page::{Page, PageLimit, PageRequest};
 pub use password::{Password, PasswordPolicy};

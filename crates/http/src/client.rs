@@ -13,6 +13,7 @@ use axum::{
 use doorward_app::Ctx;
 use doorward_domain::{Device, Origin};
 use ipnet::IpNet;
+use secrecy::SecretString;
 
 use crate::{HttpState, request_id::RequestId};
 
@@ -66,6 +67,29 @@ impl FromRequestParts<HttpState> for FromDevice {
     }
 }
 
+/// What a device sends back of its last sign-in, as a header of its own or as a cookie.
+const DEVICE_TOKEN: &str = "device_token";
+
+/// Extracts the device token, whatever it is; the header goes before the cookie.
+pub(crate) struct FromKnownDevice(pub Option<SecretString>);
+
+impl FromRequestParts<HttpState> for FromKnownDevice {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &HttpState) -> Result<Self, Infallible> {
+        Ok(Self(device_token(&parts.headers).map(SecretString::from)))
+    }
+}
+
+fn device_token(headers: &HeaderMap) -> Option<&str> {
+    if let Some(value) = headers.get("x-device-token") {
+        return value.to_str().ok();
+    }
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|it| it.split_once('='));
+    pairs.find(|(name, _)| name.trim() == DEVICE_TOKEN).map(|(_, value)| value.trim())
+}
+
 /// Extracts the context of use cases, which knows where this request came from: for those that write.
 pub(crate) struct Asked(pub Arc<Ctx>);
 
@@ -92,6 +116,23 @@ mod tests {
         }
         let trusted: Vec<IpNet> = trusted.iter().map(|net| net.parse().unwrap()).collect();
         address(&extensions, &headers, &trusted).unwrap().to_string()
+    }
+
+    #[test]
+    fn a_device_token_comes_as_a_header_or_as_a_cookie() {
+        let token = |headers: &[(&'static str, &str)]| {
+            let headers: HeaderMap = headers
+                .iter()
+                .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+                .collect();
+            device_token(&headers).map(str::to_owned)
+        };
+        assert_eq!(token(&[]), None);
+        assert_eq!(token(&[("cookie", "theme=dark; other_device_token=x")]), None);
+        assert_eq!(token(&[("cookie", "theme=dark; device_token=t; a=b")]).as_deref(), Some("t"));
+        assert_eq!(token(&[("x-device-token", "t")]).as_deref(), Some("t"));
+        let both = [("cookie", "device_token=c"), ("x-device-token", "h")];
+        assert_eq!(token(&both).as_deref(), Some("h"));
     }
 
     #[test]

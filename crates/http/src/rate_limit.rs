@@ -1,12 +1,9 @@
 //! How many requests one client may send, by the generic cell rate algorithm.
 
-use std::{
-    net::{IpAddr, Ipv6Addr},
-    num::NonZeroU32,
-    time::Duration,
-};
+use std::{net::IpAddr, num::NonZeroU32, time::Duration};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use doorward_domain::guess::address_block;
 use governor::{
     Quota, RateLimiter as Limiter,
     clock::{Clock, DefaultClock},
@@ -122,7 +119,7 @@ impl RateLimiter {
     ) -> Result<Standing, Box<(Problem, Standing)>> {
         let Class { name, limit, clients } = class;
         let policy = format!("\"{name}\";q={limit};w={}", WINDOW.as_secs());
-        match clients.check_key(&block(client)) {
+        match clients.check_key(&address_block(client)) {
             Ok(state) => {
                 let remaining = state.remaining_burst_capacity();
                 let used = limit.get().saturating_sub(remaining);
@@ -144,14 +141,6 @@ impl RateLimiter {
             class.clients.retain_recent();
             class.clients.shrink_to_fit();
         }
-    }
-}
-
-/// The addresses that count as one client.
-fn block(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

@@ -6,12 +6,12 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use async_trait::async_trait;
 use doorward_domain::{
     ForeignHashError, Password, PasswordHash,
-    ports::{Entropy, HashError, PasswordHasher, Verdict},
+    ports::{Entropy, HashError, HashingTurn, PasswordHasher, Verdict},
 };
 
 use crate::{
     argon2_hash::{Argon2Hash, SALT_LENGTH, failed, output_length},
-    hashing_pool::HashingPool,
+    hashing_pool::{HashingPool, Turn},
     stored_hash::StoredHash,
 };
 
@@ -80,27 +80,52 @@ impl PasswordHasher for Argon2Hasher {
         Argon2Hash::write(&self.parameters, &salt, &output)
     }
 
+    async fn turn(&self) -> Result<Box<dyn HashingTurn + '_>, HashError> {
+        let turn = self.pool.admit().await?;
+        Ok(Box::new(Argon2Turn { hasher: self, turn }))
+    }
+
+    fn adopt(&self, foreign: &str) -> Result<PasswordHash, ForeignHashError> {
+        StoredHash::adopt(foreign, &self.parameters)
+    }
+}
+
+struct Argon2Turn<'a> {
+    hasher: &'a Argon2Hasher,
+    turn: Turn,
+}
+
+#[async_trait]
+impl HashingTurn for Argon2Turn<'_> {
     async fn verify(
-        &self,
+        &mut self,
         password: &Password,
         hash: Option<&PasswordHash>,
     ) -> Result<Verdict, HashError> {
-        let stored = StoredHash::read(hash.unwrap_or(&self.dummy), &self.parameters)?;
-        let outdated = stored.is_outdated(&self.parameters);
+        let Argon2Hasher { pool, parameters, dummy, .. } = self.hasher;
+        let stored = StoredHash::read(hash.unwrap_or(dummy), parameters)?;
+        let outdated = stored.is_outdated(parameters);
         let password = password.clone();
-        let matches = self
-            .pool
-            .run(stored.block_count(), move |memory| stored.matches(&password, memory))
-            .await??;
+        let block_count = stored.block_count();
+        let check = move |memory: &mut [_]| stored.matches(&password, memory);
+        let matches = pool.run_in(Arc::clone(&self.turn), block_count, check).await??;
         if matches && hash.is_some() {
             Ok(Verdict::Match { outdated })
         } else {
             Ok(Verdict::Mismatch)
         }
     }
+}
 
-    fn adopt(&self, foreign: &str) -> Result<PasswordHash, ForeignHashError> {
-        StoredHash::adopt(foreign, &self.parameters)
+#[cfg(test)]
+impl Argon2Hasher {
+    /// Checks a password in a turn of its own.
+    pub(crate) async fn verify(
+        &self,
+        password: &Password,
+        hash: Option<&PasswordHash>,
+    ) -> Result<Verdict, HashError> {
+        self.turn().await?.verify(password, hash).await
     }
 }
 
@@ -191,6 +216,28 @@ mod tests {
         hasher.dummy = real;
         let verdict = hasher.verify(&password("correct horse"), None).await.unwrap();
         assert_eq!(verdict, Verdict::Mismatch);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_is_taken_from_others_until_it_is_over() {
+        let settings = HasherSettings {
+            concurrency: 1,
+            queue: 1,
+            queue_timeout: Duration::from_secs(1),
+            parameters: Params::new(32, 1, 1, None).unwrap(),
+        };
+        let hasher = Argon2Hasher::new(settings, Arc::new(SystemEntropy::default())).unwrap();
+        let right = password("correct horse");
+        let hash = hasher.hash(&right).await.unwrap();
+        let mut turn = hasher.turn().await.unwrap();
+        for _ in 0..2 {
+            let verdict = turn.verify(&right, Some(&hash)).await.unwrap();
+            assert_eq!(verdict, Verdict::Match { outdated: false });
+            let refused = hasher.turn().await.err();
+            assert!(matches!(refused, Some(HashError::Overloaded { .. })), "{refused:?}");
+        }
+        drop(turn);
+        hasher.turn().await.unwrap();
     }
 
     #[tokio::test]

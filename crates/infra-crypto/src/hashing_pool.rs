@@ -13,8 +13,8 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, oneshot};
 /// Takes jobs that need Argon2's memory.
 ///
 /// **Invariant:** at most `concurrency` jobs run at once, whatever happens to those who asked for
-/// them, so the memory in use is bounded too. The permit of a job belongs to the job, not to the
-/// future that waits for it: a client that hangs up does not make room while its hash still runs.
+/// them, so the memory in use is bounded too. The permit of a job belongs to the job as well, not only to
+/// the future that waits for it: a client that hangs up does not make room while its hash still runs.
 pub(crate) struct HashingPool {
     permits: Arc<Semaphore>,
     /// The places in the queue. Whoever waits holds one, and leaving gives it back by itself.
@@ -22,6 +22,9 @@ pub(crate) struct HashingPool {
     queue_timeout: Duration,
     memory: Arc<MemoryStash>,
 }
+
+/// A permit. It is over when its holder has let go of it and no job runs in it any more.
+pub(crate) type Turn = Arc<OwnedSemaphorePermit>;
 
 impl HashingPool {
     /// A pool of `concurrency` jobs (at least one) with `queue` waiting for at most
@@ -51,7 +54,21 @@ impl HashingPool {
         T: Send + 'static,
         J: FnOnce(&mut [Block]) -> T + Send + 'static,
     {
-        let permit = self.admit().await?;
+        let turn = self.admit().await?;
+        self.run_in(turn, block_count, job).await
+    }
+
+    /// As [`run`](Self::run), in a turn that came before.
+    pub(crate) async fn run_in<T, J>(
+        &self,
+        turn: Turn,
+        block_count: usize,
+        job: J,
+    ) -> Result<T, HashError>
+    where
+        T: Send + 'static,
+        J: FnOnce(&mut [Block]) -> T + Send + 'static,
+    {
         let stash = Arc::clone(&self.memory);
         let (answer, answered) = oneshot::channel();
         let work = move || {
@@ -59,10 +76,10 @@ impl HashingPool {
             // Should the job panic, these are dropped in reverse order, as they are when it does
             // not: whoever learns how a job ended finds its permit free already.
             let answer = answer;
-            let permit = permit;
+            let turn = turn;
             let outcome = stash.lend(block_count, job);
             // The memory is back in the stash by now, so the next job finds it there.
-            drop(permit);
+            drop(turn);
             // Whoever asked may have gone meanwhile; then nobody needs the answer.
             let _ = answer.send(outcome);
         };
@@ -77,17 +94,21 @@ impl HashingPool {
         }
     }
 
-    async fn admit(&self) -> Result<OwnedSemaphorePermit, HashError> {
+    /// Waits for a turn.
+    ///
+    /// # Errors
+    /// [`HashError::Overloaded`] as [`run`](Self::run).
+    pub(crate) async fn admit(&self) -> Result<Turn, HashError> {
         // The semaphore is fair: this fails while anybody waits, so nobody is overtaken.
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            return Ok(permit);
+            return Ok(Arc::new(permit));
         }
         let _place = self.places.try_acquire().map_err(|_| self.overloaded())?;
         let turn = Arc::clone(&self.permits).acquire_owned();
         match tokio::time::timeout(self.queue_timeout, turn).await {
-            Ok(permit) => {
-                permit.map_err(|closed: AcquireError| HashError::Failed(Box::new(closed)))
-            }
+            Ok(permit) => permit
+                .map(Arc::new)
+                .map_err(|closed: AcquireError| HashError::Failed(Box::new(closed))),
             Err(_elapsed) => Err(self.overloaded()),
         }
     }

@@ -19,6 +19,10 @@ pub(crate) enum KeyUse {
     RequestFingerprint,
     /// Encrypting answers that are kept.
     KeptAnswer,
+    /// The MAC of device tokens.
+    DeviceToken,
+    /// Naming the counters of guesses.
+    GuessCounter,
 }
 
 /// Derives a 256-bit key by HKDF-SHA256 (RFC 5869). The labels are part of what installations have
@@ -37,6 +41,8 @@ pub(crate) fn derive_key(
         KeyUse::Proof => b"doorward proof mac v1",
         KeyUse::RequestFingerprint => b"doorward request fingerprint mac v1",
         KeyUse::KeptAnswer => b"doorward kept answer sealing v1",
+        KeyUse::DeviceToken => b"doorward device token mac v1",
+        KeyUse::GuessCounter => b"doorward guess counter key v1",
     };
     let mut key = Zeroizing::new([0; 32]);
     Salt::new(HKDF_SHA256, b"doorward")
@@ -80,6 +86,14 @@ mod tests {
             derive(secret, KeyUse::KeptAnswer),
             "GoPnCaHme46pqzczQUsPay6y99PooQRP+uZhL+X1RSI="
         );
+        assert_eq!(
+            derive(secret, KeyUse::DeviceToken),
+            "q1/hr01p5dHHQbP+eUOzSHr20oDBKg74PPiNj9pSq70="
+        );
+        assert_eq!(
+            derive(secret, KeyUse::GuessCounter),
+            "RzvyPYswRmhuyQltPbuV0BXAj9IrsKHOJ1WU87LH5r0="
+        );
     }
 
     #[test]
@@ -91,6 +105,8 @@ mod tests {
             derive("one", KeyUse::Proof),
             derive("one", KeyUse::RequestFingerprint),
             derive("one", KeyUse::KeptAnswer),
+            derive("one", KeyUse::DeviceToken),
+            derive("one", KeyUse::GuessCounter),
             derive("two", KeyUse::RefreshToken),
             derive("two", KeyUse::Sealing),
         ];

@@ -3,8 +3,8 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use doorward_domain::{
-    AccessClaims, KeyPlan, ProofId, ProofPurpose, ProofSecrets, PublicKey, SealedSigningKey,
-    SessionId, Timestamp, TokenDigest,
+    AccessClaims, GuessKey, GuessSubject, KeyPlan, KnownDevice, ProofId, ProofPurpose,
+    ProofSecrets, PublicKey, SealedSigningKey, SessionId, Timestamp, TokenDigest,
     ports::{KeyError, TokenError, TokenSigner},
     session::Generation,
 };
@@ -12,6 +12,8 @@ use secrecy::SecretString;
 
 use crate::{
     access_token::AccessTokens,
+    device_token::DeviceTokens,
+    guess_key::GuessKeys,
     key_derivation::KeyUse,
     keyring::{self, Keyring},
     proof_token::ProofTokens,
@@ -38,7 +40,7 @@ pub struct TokenSettings {
     pub audience: String,
 }
 
-/// Makes and checks access and refresh tokens.
+/// Makes and checks access, refresh and device tokens.
 ///
 /// Access tokens are signed with keys that the database keeps, encrypted under a key derived from
 /// `auth.secret`; they come in by [`keys_adopt`](TokenSigner::keys_adopt). Refresh tokens and proofs
@@ -47,6 +49,8 @@ pub struct TokenService {
     sealer: Sealer,
     refresh: RefreshTokens,
     proofs: ProofTokens,
+    device: DeviceTokens,
+    guess: GuessKeys,
     access: AccessTokens,
     /// Readers hold the lock just long enough to take the present keyring, so a token is always
     /// checked against one whole set of keys.
@@ -67,6 +71,8 @@ impl TokenService {
             sealer: Sealer::new(KeyUse::Sealing, &secret, &previous_secrets)?,
             refresh: RefreshTokens::new(&secret, &previous_secrets)?,
             proofs: ProofTokens::new(&secret, &previous_secrets)?,
+            device: DeviceTokens::new(&secret, &previous_secrets)?,
+            guess: GuessKeys::new(&secret)?,
             access: AccessTokens { issuer, audience },
             keyring: RwLock::default(),
         })
@@ -124,6 +130,18 @@ impl TokenSigner for TokenService {
 
     fn proof_code_verify(&self, purpose: ProofPurpose, id: ProofId, code: &str) -> bool {
         self.proofs.code_verify(purpose, id, code)
+    }
+
+    fn device_sign(&self, device: KnownDevice) -> SecretString {
+        self.device.sign(device)
+    }
+
+    fn device_verify(&self, token: &str) -> Option<KnownDevice> {
+        self.device.verify(token)
+    }
+
+    fn guess_key(&self, subject: &GuessSubject) -> GuessKey {
+        self.guess.name(subject)
     }
 }
 

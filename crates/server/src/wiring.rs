@@ -205,6 +205,7 @@ fn policy(settings: &Settings) -> Result<Policy> {
         signing_algorithm: auth.signing_algorithm,
         public_keys_max_age: auth.public_keys_max_age.try_into()?,
         key_rotation: auth.key_rotation.map(TryInto::try_into).transpose()?,
+        lockout_max: auth.lockout_max.try_into()?,
         audit_retention: settings.audit.retention.map(TryInto::try_into).transpose()?,
     })
 }

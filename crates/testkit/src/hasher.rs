@@ -6,8 +6,9 @@ use std::{
 use async_trait::async_trait;
 use doorward_domain::{
     ForeignHashError, Password, PasswordHash,
-    ports::{HashError, PasswordHasher, Verdict},
+    ports::{HashError, HashingTurn, PasswordHasher, Verdict},
 };
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 const CURRENT: &str = "plain:";
 /// What [`PlainHasher::outdated_hash`] makes.
@@ -17,14 +18,24 @@ const FOREIGN: &str = "foreign:";
 
 /// Does not hash at all: the hash of `secret` is `plain:secret`. From elsewhere it takes over
 /// `foreign:secret`, the hash of `secret` as typed. It counts its calls and can be told to be
-/// overloaded.
-#[derive(Debug, Default)]
+/// overloaded. Passwords are checked in [`TURNS`](Self::TURNS) turns at once.
+#[derive(Debug)]
 pub struct PlainHasher {
     overloaded: AtomicBool,
     calls: AtomicUsize,
+    turns: Semaphore,
+}
+
+impl Default for PlainHasher {
+    fn default() -> Self {
+        let turns = Semaphore::new(Self::TURNS);
+        Self { overloaded: AtomicBool::default(), calls: AtomicUsize::default(), turns }
+    }
 }
 
 impl PlainHasher {
+    pub const TURNS: usize = 4;
+
     /// From now on every call is answered by [`HashError::Overloaded`], or no longer.
     pub fn set_overloaded(&self, overloaded: bool) {
         self.overloaded.store(overloaded, Ordering::SeqCst);
@@ -42,8 +53,7 @@ impl PlainHasher {
         PasswordHash::from_text(format!("{OUTDATED}{password}"))
     }
 
-    fn called(&self) -> Result<(), HashError> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
+    fn refuse_if_overloaded(&self) -> Result<(), HashError> {
         if self.overloaded.load(Ordering::SeqCst) {
             return Err(HashError::Overloaded { retry_after: Duration::from_secs(2) });
         }
@@ -54,16 +64,39 @@ impl PlainHasher {
 #[async_trait]
 impl PasswordHasher for PlainHasher {
     async fn hash(&self, password: &Password) -> Result<PasswordHash, HashError> {
-        self.called()?;
+        self.refuse_if_overloaded()?;
+        self.calls.fetch_add(1, Ordering::SeqCst);
         Ok(PasswordHash::from_text(format!("{CURRENT}{}", text(password))))
     }
 
+    async fn turn(&self) -> Result<Box<dyn HashingTurn + '_>, HashError> {
+        self.refuse_if_overloaded()?;
+        let turn = self.turns.acquire().await;
+        let turn = turn.map_err(|closed| HashError::Failed(Box::new(closed)))?;
+        Ok(Box::new(PlainTurn { calls: &self.calls, _turn: turn }))
+    }
+
+    fn adopt(&self, foreign: &str) -> Result<PasswordHash, ForeignHashError> {
+        match foreign.strip_prefix(FOREIGN) {
+            Some(secret) if !secret.is_empty() => Ok(PasswordHash::from_text(foreign.to_owned())),
+            _ => Err(ForeignHashError::Unknown),
+        }
+    }
+}
+
+struct PlainTurn<'a> {
+    calls: &'a AtomicUsize,
+    _turn: SemaphorePermit<'a>,
+}
+
+#[async_trait]
+impl HashingTurn for PlainTurn<'_> {
     async fn verify(
-        &self,
+        &mut self,
         password: &Password,
         hash: Option<&PasswordHash>,
     ) -> Result<Verdict, HashError> {
-        self.called()?;
+        self.calls.fetch_add(1, Ordering::SeqCst);
         let stored = hash.map_or("", PasswordHash::as_str);
         let is = |prefix, octets| stored.strip_prefix(prefix).map(str::as_bytes) == Some(octets);
         Ok(if is(CURRENT, password.expose()) {
@@ -76,13 +109,6 @@ impl PasswordHasher for PlainHasher {
         } else {
             Verdict::Mismatch
         })
-    }
-
-    fn adopt(&self, foreign: &str) -> Result<PasswordHash, ForeignHashError> {
-        match foreign.strip_prefix(FOREIGN) {
-            Some(secret) if !secret.is_empty() => Ok(PasswordHash::from_text(foreign.to_owned())),
-            _ => Err(ForeignHashError::Unknown),
-        }
     }
 }
 

@@ -6,20 +6,22 @@
 use async_trait::async_trait;
 use doorward_domain::{
     AccessClaims, AuditEvent, AuditEventId, AuditFilter, Credential, DisplayName, Email,
-    EmailProof, ForeignHashError, Job, JobError, JobFilter, JobId, JobKind, JobLease, JobState,
-    KeptMail, KeyPlan, NewJob, Page, PageRequest, Password, PasswordHash, ProofId, ProofPurpose,
-    ProofSecrets, PublicKey, Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp,
-    TokenDigest, User, UserFilter, UserId, UserKey, UserStatus,
+    EmailProof, ForeignHashError, GuessCounter, GuessKey, GuessRule, GuessSubject, Job, JobError,
+    JobFilter, JobId, JobKind, JobLease, JobState, KeptMail, KeyPlan, KnownDevice, NewJob, Page,
+    PageRequest, Password, PasswordHash, ProofId, ProofPurpose, ProofSecrets, PublicKey, Role,
+    RoleName, SealedSigningKey, Session, SessionId, Timestamp, TokenDigest, User, UserFilter,
+    UserId, UserKey, UserStatus,
     audit::chain::{ChainLink, Checkpoint, Seal},
     idempotency::{Claimed, Fingerprint, RequestClaim},
     ports::{
         AnswerRepository, AuditLog, AuditQueries, Change, ChangeFeed, Claim, Clock,
-        CredentialQueries, CredentialRepository, Entropy, FeedCursor, HashError, ImportDigest,
-        ImportRepository, Imported, ImportedUser, JobQueries, JobQueue, KeyError, MailboxQueries,
-        MailboxRepository, PasswordHasher, ProofInserted, ProofQueries, ProofRepository,
-        RequestClaims, RoleQueries, RoleRepository, SealedEvents, SessionQueries,
-        SessionRepository, SigningKeyQueries, SigningKeyRepository, Store, StoreError, TokenError,
-        TokenSigner, UnitOfWork, UserQueries, UserRepository, Verdict,
+        CredentialQueries, CredentialRepository, Entropy, FeedCursor, GuessQueries,
+        GuessRepository, HashError, HashingTurn, ImportDigest, ImportRepository, Imported,
+        ImportedUser, JobQueries, JobQueue, KeyError, MailboxQueries, MailboxRepository,
+        PasswordHasher, ProofInserted, ProofQueries, ProofRepository, RequestClaims, RoleQueries,
+        RoleRepository, SealedEvents, SessionQueries, SessionRepository, SigningKeyQueries,
+        SigningKeyRepository, Store, StoreError, TokenError, TokenSigner, UnitOfWork, UserQueries,
+        UserRepository, Verdict,
     },
     session::{Generation, RevocationCause},
 };
@@ -57,16 +59,26 @@ impl PasswordHasher for MockPasswordHasher {
         Self::hash(self, password)
     }
 
-    async fn verify(
-        &self,
-        password: &Password,
-        hash: Option<&PasswordHash>,
-    ) -> Result<Verdict, HashError> {
-        Self::verify(self, password, hash.cloned())
+    async fn turn(&self) -> Result<Box<dyn HashingTurn + '_>, HashError> {
+        Ok(Box::new(MockTurn(self)))
     }
 
     fn adopt(&self, foreign: &str) -> Result<PasswordHash, ForeignHashError> {
         Self::adopt(self, foreign)
+    }
+}
+
+/// There is always a turn; what is checked in it is up to the mock.
+struct MockTurn<'a>(&'a MockPasswordHasher);
+
+#[async_trait]
+impl HashingTurn for MockTurn<'_> {
+    async fn verify(
+        &mut self,
+        password: &Password,
+        hash: Option<&PasswordHash>,
+    ) -> Result<Verdict, HashError> {
+        self.0.verify(password, hash.cloned())
     }
 }
 
@@ -84,6 +96,9 @@ mock! {
         fn proof_sign(&self, purpose: ProofPurpose, id: ProofId) -> ProofSecrets;
         fn proof_verify(&self, purpose: ProofPurpose, token: &str) -> Option<(ProofId, TokenDigest)>;
         fn proof_code_verify(&self, purpose: ProofPurpose, id: ProofId, code: &str) -> bool;
+        fn device_sign(&self, device: KnownDevice) -> SecretString;
+        fn device_verify(&self, token: &str) -> Option<KnownDevice>;
+        fn guess_key(&self, subject: &GuessSubject) -> GuessKey;
     }
 }
 
@@ -154,6 +169,10 @@ mock! {
     impl MailboxQueries for Store {
         async fn mailbox(&self, limit: u32) -> Result<Vec<KeptMail>, StoreError>;
         async fn mailbox_mail(&self, id: Uuid) -> Result<Option<KeptMail>, StoreError>;
+    }
+    #[async_trait]
+    impl GuessQueries for Store {
+        async fn guess_counters(&self, keys: &[GuessKey]) -> Result<Vec<Option<GuessCounter>>, StoreError>;
     }
     #[async_trait]
     impl ChangeFeed for Store {
@@ -252,5 +271,11 @@ mock! {
     #[async_trait]
     impl MailboxRepository for UnitOfWork {
         async fn mailbox_put(&mut self, mail: &KeptMail, keep: u32) -> Result<bool, StoreError>;
+    }
+    #[async_trait]
+    impl GuessRepository for UnitOfWork {
+        async fn guess_hold(&mut self, key: GuessKey, now: Timestamp) -> Result<GuessCounter, StoreError>;
+        async fn guess_put(&mut self, key: GuessKey, counter: GuessCounter, rule: GuessRule) -> Result<(), StoreError>;
+        async fn guesses_prune(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
     }
 }

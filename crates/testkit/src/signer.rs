@@ -1,8 +1,12 @@
-use std::sync::{Mutex, PoisonError};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Mutex, PoisonError},
+};
 
 use doorward_domain::{
-    AccessClaims, KeyPlan, KeyState, ProofId, ProofPurpose, ProofSecrets, PublicKey, RoleName,
-    SealedSigningKey, SessionId, Timestamp, TokenDigest, TokenId, UserId,
+    AccessClaims, DeviceId, GuessKey, GuessSubject, KeyPlan, KeyState, KnownDevice, ProofId,
+    ProofPurpose, ProofSecrets, PublicKey, RoleName, SealedSigningKey, SessionId, Timestamp,
+    TokenDigest, TokenId, UserId,
     key_life::lives,
     ports::{AuditSealer, KeyError, TokenError, TokenSigner},
     session::Generation,
@@ -19,6 +23,7 @@ use crate::PlainSealer;
 /// access:USER:SESSION:TOKEN:ISSUED:EXPIRES:AUTH_TIME:METHODS:ROLES
 /// refresh:SESSION:GENERATION
 /// PURPOSE:PROOF
+/// device:USER:DEVICE:SIGNED_IN
 /// ```
 #[derive(Debug, Default)]
 pub struct PlainSigner {
@@ -108,6 +113,30 @@ impl TokenSigner for PlainSigner {
 
     fn proof_code_verify(&self, purpose: ProofPurpose, id: ProofId, code: &str) -> bool {
         self.proof_sign(purpose, id).code.expose_secret() == code
+    }
+
+    fn device_sign(&self, device: KnownDevice) -> SecretString {
+        let KnownDevice { user_id, id, signed_in_at } = device;
+        format!("device:{user_id}:{id}:{}", signed_in_at.unix_timestamp()).into()
+    }
+
+    fn device_verify(&self, token: &str) -> Option<KnownDevice> {
+        let mut parts = token.strip_prefix("device:")?.split(':');
+        let mut uuid = || parts.next()?.parse::<Uuid>().ok();
+        let (user_id, id) = (UserId::from_uuid(uuid()?), DeviceId::from_uuid(uuid()?));
+        let seconds = parts.next()?.parse().ok()?;
+        let signed_in_at = Timestamp::from_unix_timestamp(seconds).ok()?;
+        Some(KnownDevice { user_id, id, signed_in_at })
+    }
+
+    fn guess_key(&self, subject: &GuessSubject) -> GuessKey {
+        let mut key = GuessKey([0; 32]);
+        for (part, octets) in key.0.chunks_mut(8).enumerate() {
+            let mut hasher = DefaultHasher::new();
+            (part, subject.label()).hash(&mut hasher);
+            octets.copy_from_slice(&hasher.finish().to_be_bytes());
+        }
+        key
     }
 }
 

@@ -80,6 +80,7 @@ impl World {
                 signing_algorithm: SigningAlgorithm::EdDsa,
                 public_keys_max_age: Duration::minutes(10),
                 key_rotation: Some(Duration::days(90)),
+                lockout_max: Duration::minutes(15),
                 audit_retention: Some(Duration::days(365)),
             },
         };
@@ -108,6 +109,7 @@ impl World {
             email: Email::parse(email).expect("the test's address is valid"),
             password: password(PASSWORD),
             device: Device::default(),
+            device_token: None,
         };
         let tokens = session::login(&self.ctx, command).await.expect("signing in works");
         let actor = access::authenticate(&self.ctx, tokens.access_token.expose_secret())

@@ -2,8 +2,8 @@ use async_trait::async_trait;
 use time::Duration;
 
 use super::{
-    AnswerRepository, AuditLog, AuditQueries, JobQueries, JobQueue, MailboxQueries,
-    MailboxRepository, ProofQueries, ProofRepository, RequestClaims,
+    AnswerRepository, AuditLog, AuditQueries, GuessQueries, GuessRepository, JobQueries, JobQueue,
+    MailboxQueries, MailboxRepository, ProofQueries, ProofRepository, RequestClaims,
 };
 use crate::{
     Credential, DisplayName, Email, Page, PageRequest, PasswordHash, Revocation, Role, RoleName,
@@ -27,6 +27,7 @@ pub trait Store:
     + AuditQueries
     + RequestClaims
     + MailboxQueries
+    + GuessQueries
     + ChangeFeed
 {
     /// Begins a unit of work.
@@ -67,6 +68,7 @@ pub trait UnitOfWork:
     + AuditLog
     + AnswerRepository
     + MailboxRepository
+    + GuessRepository
 {
     /// Makes everything durable, visible to all, and known to the [`ChangeFeed`] and to the workers.
     ///

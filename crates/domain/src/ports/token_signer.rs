@@ -1,16 +1,17 @@
 use secrecy::SecretString;
 
 use crate::{
-    AccessClaims, KeyPlan, ProofId, ProofPurpose, ProofSecrets, PublicKey, SealedSigningKey,
-    SessionId, Timestamp, TokenDigest, session::Generation,
+    AccessClaims, GuessKey, GuessSubject, KeyPlan, KnownDevice, ProofId, ProofPurpose,
+    ProofSecrets, PublicKey, SealedSigningKey, SessionId, Timestamp, TokenDigest,
+    session::Generation,
 };
 
 /// Makes and checks the tokens of an installation.
 ///
 /// Access tokens are signed JWTs (RFC 9068). Refresh tokens are opaque to clients: a session id
 /// and a generation under a MAC, so that a forged one is refused without touching the database.
-/// Proofs are mailed as a token, the proof's id under a MAC, and as a code. No kind is ever taken for
-/// another.
+/// Proofs are mailed as a token, the proof's id under a MAC, and as a code.
+/// Device tokens are like refresh tokens, and open nothing. No kind is ever taken for another.
 pub trait TokenSigner: Send + Sync {
     /// Makes a new signing key and encrypts its private half.
     ///
@@ -68,6 +69,15 @@ pub trait TokenSigner: Send + Sync {
     /// Whether this is the code of the proof, by the present `auth.secret` or one of
     /// `auth.previous_secrets`. It takes the same time whatever the code.
     fn proof_code_verify(&self, purpose: ProofPurpose, id: ProofId, code: &str) -> bool;
+    /// The token of a device on which somebody signed in.
+    fn device_sign(&self, device: KnownDevice) -> SecretString;
+
+    /// Reads a device token, however old; `None` when it was made neither with the present `auth.secret`
+    /// nor with one of `auth.previous_secrets`.
+    fn device_verify(&self, token: &str) -> Option<KnownDevice>;
+
+    /// Names the counter of a subject. Another `auth.secret` gives another name: the counters begin anew.
+    fn guess_key(&self, subject: &GuessSubject) -> GuessKey;
 }
 
 /// Why a signing key could not be made or used.

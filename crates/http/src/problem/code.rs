@@ -92,6 +92,8 @@ codes! {
         "This Idempotency-Key belongs to a request with another payload. Give each request a key of its own."
     RateLimited "rate_limited" TOO_MANY_REQUESTS "Too many requests"
         "This client has sent too many requests. Wait as long as Retry-After says."
+    TooManyAttempts "too_many_attempts" TOO_MANY_REQUESTS "Too many wrong passwords or codes"
+        "There were so many wrong passwords or codes that the next one has to wait as long as Retry-After says. This one was not looked at."
     HeadersTooLarge "headers_too_large" REQUEST_HEADER_FIELDS_TOO_LARGE "The headers are too large"
         "The request's headers are larger, or more, than the server accepts."
     InternalError "internal_error" INTERNAL_SERVER_ERROR "Something went wrong"

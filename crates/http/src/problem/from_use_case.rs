@@ -85,6 +85,10 @@ fn password_problem(pointer: &str, error: &PasswordError) -> Problem {
     Problem::invalid(pointer, error.code(), error)
 }
 
+fn too_many_attempts(retry_after: time::Duration) -> Problem {
+    Problem::new(Code::TooManyAttempts).with_retry_after(retry_after.unsigned_abs())
+}
+
 impl From<RegisterError> for Problem {
     fn from(error: RegisterError) -> Self {
         match error {
@@ -108,6 +112,7 @@ impl From<DeleteError> for Problem {
     fn from(error: DeleteError) -> Self {
         match error {
             DeleteError::WrongPassword => Self::new(Code::WrongPassword),
+            DeleteError::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
             DeleteError::LastAdmin => Self::new(Code::LastAdmin),
             DeleteError::Gone => invalid_token(),
             DeleteError::Failed(failure) => failure.into(),
@@ -119,6 +124,7 @@ impl From<ChangePasswordError> for Problem {
     fn from(error: ChangePasswordError) -> Self {
         match error {
             ChangePasswordError::WrongPassword => Self::new(Code::WrongPassword),
+            ChangePasswordError::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
             ChangePasswordError::Password(error) => password_problem("/new_password", &error),
             ChangePasswordError::Gone => invalid_token(),
             ChangePasswordError::Failed(failure) => failure.into(),
@@ -130,6 +136,7 @@ impl From<LoginError> for Problem {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::InvalidCredentials => Self::new(Code::InvalidCredentials),
+            LoginError::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
             LoginError::AccountDisabled => Self::new(Code::AccountDisabled),
             LoginError::EmailNotVerified => Self::new(Code::EmailNotVerified),
             LoginError::Failed(failure) => failure.into(),
@@ -147,6 +154,7 @@ impl From<ProofError> for Problem {
     fn from(error: ProofError) -> Self {
         match error {
             ProofError::Invalid => invalid_token(),
+            ProofError::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
             ProofError::Failed(failure) => failure.into(),
         }
     }
@@ -156,6 +164,7 @@ impl From<ResetPasswordError> for Problem {
     fn from(error: ResetPasswordError) -> Self {
         match error {
             ResetPasswordError::Invalid => invalid_token(),
+            ResetPasswordError::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
             ResetPasswordError::Password(error) => password_problem("/new_password", &error),
             ResetPasswordError::Failed(failure) => failure.into(),
         }
@@ -166,6 +175,7 @@ impl From<ChangeEmailError> for Problem {
     fn from(error: ChangeEmailError) -> Self {
         match error {
             ChangeEmailError::WrongPassword => Self::new(Code::WrongPassword),
+            ChangeEmailError::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
             ChangeEmailError::Gone => invalid_token(),
             ChangeEmailError::Failed(failure) => failure.into(),
         }
@@ -176,6 +186,7 @@ impl From<SettleChangeError> for Problem {
     fn from(error: SettleChangeError) -> Self {
         match error {
             SettleChangeError::Invalid => invalid_token(),
+            SettleChangeError::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
             SettleChangeError::EmailTaken => Self::new(Code::EmailTaken),
             SettleChangeError::Failed(failure) => failure.into(),
         }

@@ -225,7 +225,7 @@ impl Read for DeleteBody {
 #[utoipa::path(
     delete, path = "/users/me", operation_id = "delete_my_account", tag = TAG,
     security(("bearer" = [])),
-    extensions(("x-problems" = json!([Code::WrongPassword, Code::LastAdmin, Code::Overloaded]))),
+    extensions(("x-problems" = json!([Code::WrongPassword, Code::TooManyAttempts, Code::LastAdmin, Code::Overloaded]))),
     request_body = DeleteBody,
     responses((status = 204, description = "The account is gone.")),
 )]
@@ -265,7 +265,7 @@ impl Read for ChangePasswordBody {
 #[utoipa::path(
     put, path = "/users/me/password", operation_id = "change_my_password", tag = TAG,
     security(("bearer" = [])),
-    extensions(("x-problems" = json!([Code::WrongPassword, Code::Overloaded]))),
+    extensions(("x-problems" = json!([Code::WrongPassword, Code::TooManyAttempts, Code::Overloaded]))),
     request_body = ChangePasswordBody,
     responses((status = 204, description = "The new password is in force.")),
 )]

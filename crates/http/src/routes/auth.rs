@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     bearer::SignedIn,
-    client::{Asked, FromDevice},
+    client::{Asked, FromDevice, FromKnownDevice},
     detached::detached,
     fields::Fields,
     payload::{Payload, Read},
@@ -46,11 +46,26 @@ pub(crate) struct TokenPairView {
     refresh_expires_in: i64,
     #[schema(example = "019b76da-a87b-774b-8000-000000000002")]
     session_id: Uuid,
+    /// Only from a sign-in; works for a year. It has no power of its own: sent back with the next sign-in, it
+    /// marks a device of the account's owner, who is then not locked out when strangers guess the password.
+    #[schema(value_type = Option<String>, nullable = false, example = "dwd_AZt22qh7d0uAAAAAAAAAAQGbdtqoe3dLgAAAAAAAAAIAAAAAaVW5AExample-mac-example-mac-example-mac-examplA")]
+    #[serde(serialize_with = "expose_if_any", skip_serializing_if = "Option::is_none")]
+    device_token: Option<SecretString>,
 }
 
 /// The one place where tokens leave the server.
 fn expose<S: Serializer>(token: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(token.expose_secret())
+}
+
+fn expose_if_any<S: Serializer>(
+    token: &Option<SecretString>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match token {
+        Some(token) => expose(token, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 impl From<Tokens> for TokenPairView {
@@ -62,6 +77,7 @@ impl From<Tokens> for TokenPairView {
             refresh_token: tokens.refresh_token,
             refresh_expires_in: tokens.refresh_expires_in.whole_seconds(),
             session_id: tokens.session_id.as_uuid(),
+            device_token: tokens.device_token,
         }
     }
 }
@@ -89,18 +105,25 @@ impl Read for LoginBody {
 /// Sign in.
 ///
 /// Opens a session. An unknown address and a wrong password get the same answer in the same time.
+///
+/// After five wrong passwords for an address the next try has to wait, twice as long after each further one.
+/// Send the device token of the last sign-in along, and only what is guessed with this very token counts.
 #[utoipa::path(
     post, path = "/auth/login", operation_id = "login", tag = TAG,
-    extensions(("x-problems" = json!([Code::InvalidCredentials, Code::AccountDisabled, Code::EmailNotVerified, Code::Overloaded]))),
+    extensions(("x-problems" = json!([Code::InvalidCredentials, Code::AccountDisabled, Code::EmailNotVerified, Code::TooManyAttempts, Code::Overloaded]))),
+    params(
+        ("X-Device-Token" = Option<String>, Header, description = "The `device_token` of the last sign-in on this device. It may come as a cookie named `device_token` instead. One that is not valid is as good as none.", example = "dwd_AZt22qh7d0uAAAAAAAAAAQGbdtqoe3dLgAAAAAAAAAIAAAAAaVW5AExample-mac-example-mac-example-mac-examplA"),
+    ),
     request_body = LoginBody,
     responses((status = 200, description = "Signed in.", body = TokenPairView)),
 )]
 pub(crate) async fn login(
     Asked(ctx): Asked,
     FromDevice(device): FromDevice,
+    FromKnownDevice(device_token): FromKnownDevice,
     Payload(body): Payload<LoginBody>,
 ) -> Result<Uncompressed<Json<TokenPairView>>, Problem> {
-    let command = Login { email: body.email, password: body.password, device };
+    let command = Login { email: body.email, password: body.password, device, device_token };
     let tokens = detached(async move { session::login(&ctx, command).await }).await?;
     Ok(Uncompressed(Json(tokens.into())))
 }

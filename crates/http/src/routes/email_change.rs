@@ -48,7 +48,7 @@ impl Read for ChangeEmailBody {
 #[utoipa::path(
     post, path = "/users/me/email", operation_id = "request_email_change", tag = TAG,
     security(("bearer" = [])),
-    extensions(("x-problems" = json!([Code::WrongPassword, Code::Overloaded]))),
+    extensions(("x-problems" = json!([Code::WrongPassword, Code::TooManyAttempts, Code::Overloaded]))),
     request_body = ChangeEmailBody,
     responses((status = 202, description = "Mails are on their way; the address is the same until the new one is confirmed.")),
 )]
@@ -68,7 +68,7 @@ pub(crate) async fn request(
 /// the account from now on; sessions go on.
 #[utoipa::path(
     post, path = "/auth/email-change/confirm", operation_id = "confirm_email_change", tag = TAG,
-    extensions(("x-problems" = json!([Code::InvalidToken, Code::EmailTaken]))),
+    extensions(("x-problems" = json!([Code::InvalidToken, Code::TooManyAttempts, Code::EmailTaken]))),
     request_body = ProofBody,
     responses((status = 204, description = "The address is changed.")),
 )]

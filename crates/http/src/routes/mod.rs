@@ -135,6 +135,7 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::CONTENT_TYPE,
             IDEMPOTENCY_KEY,
             HeaderName::from_static("x-request-id"),
+            HeaderName::from_static("x-device-token"),
             HeaderName::from_static("traceparent"),
         ])
         .expose_headers(EXPOSED)

@@ -111,7 +111,7 @@ impl Read for ResetPasswordBody {
 /// verified. Whatever does not fit gets the same answer; a password that is refused uses nothing up.
 #[utoipa::path(
     post, path = "/auth/password-reset/confirm", operation_id = "reset_password", tag = TAG,
-    extensions(("x-problems" = json!([Code::InvalidToken, Code::Overloaded]))),
+    extensions(("x-problems" = json!([Code::InvalidToken, Code::TooManyAttempts, Code::Overloaded]))),
     request_body = ResetPasswordBody,
     responses((status = 204, description = "The password is set; everybody is signed out.")),
 )]

@@ -17,7 +17,7 @@ use crate::{
 /// gets the same answer.
 #[utoipa::path(
     post, path = "/auth/verify-email", operation_id = "verify_email", tag = TAG,
-    extensions(("x-problems" = json!([Code::InvalidToken]))),
+    extensions(("x-problems" = json!([Code::InvalidToken, Code::TooManyAttempts]))),
     request_body = ProofBody,
     responses((status = 204, description = "The address is verified.")),
 )]

@@ -80,6 +80,7 @@ async fn each_promised_problem_is_answered() {
     answered.extend(about_nothing().await);
     answered.extend(passwords_and_tokens().await);
     answered.extend(proofs_by_mail().await);
+    answered.extend(too_many_guesses().await);
     answered.extend(administrators_and_roles().await);
     answered.extend(a_job_that_was_not_tried().await);
     answered.extend(keys_that_were_used_before().await);
@@ -252,6 +253,22 @@ async fn proofs_by_mail() -> Problems {
     api.world.hasher.set_overloaded(true);
     let body = json!({"token": token_of(reset), "new_password": "four other words in a row"});
     api.post("/api/v1/auth/password-reset/confirm", body).await;
+    api.problems.into_inner().unwrap()
+}
+
+/// At each place where a password is asked for.
+async fn too_many_guesses() -> Problems {
+    let api = Api::new().await;
+    let token = api.signed_in("ada@example.com").await;
+    let me = "/api/v1/users/me";
+    let wrong = json!({"current_password": "wrong", "new_password": "four other words in a row"});
+    for _ in 0..6 {
+        let login = json!({"email": "ada@example.com", "password": "wrong"});
+        api.post("/api/v1/auth/login", login).await;
+        let wrong = wrong.clone();
+        api.call(Method::PUT, &format!("{me}/password"), Some(&token), Some(wrong)).await;
+    }
+    api.call(Method::DELETE, me, Some(&token), Some(json!({"password": PASSWORD}))).await;
     api.problems.into_inner().unwrap()
 }
 

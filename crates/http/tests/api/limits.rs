@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use axum::http::StatusCode;
 use doorward_domain::{
     ForeignHashError, Password, PasswordHash,
-    ports::{HashError, PasswordHasher, Verdict},
+    ports::{HashError, HashingTurn, PasswordHasher},
 };
 use doorward_http::HttpSettings;
 use doorward_testkit::World;
@@ -59,7 +59,7 @@ impl PasswordHasher for StuckHasher {
         std::future::pending().await
     }
 
-    async fn verify(&self, _: &Password, _: Option<&PasswordHash>) -> Result<Verdict, HashError> {
+    async fn turn(&self) -> Result<Box<dyn HashingTurn + '_>, HashError> {
         std::future::pending().await
     }
 
@@ -88,7 +88,7 @@ impl PasswordHasher for PanickingHasher {
         panic!("a defect")
     }
 
-    async fn verify(&self, _: &Password, _: Option<&PasswordHash>) -> Result<Verdict, HashError> {
+    async fn turn(&self) -> Result<Box<dyn HashingTurn + '_>, HashError> {
         panic!("a defect")
     }
 

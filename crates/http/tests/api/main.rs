@@ -13,6 +13,7 @@ mod idempotency;
 mod jobs;
 mod journey;
 mod limits;
+mod lockout;
 mod mail_flows;
 mod mailbox;
 mod operation;

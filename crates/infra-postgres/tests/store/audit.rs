@@ -36,6 +36,7 @@ async fn fail_to_sign_in(world: &World) {
         email: Email::parse("nobody@example.com").unwrap(),
         password: Password::parse("a wrong password").unwrap(),
         device: Device::default(),
+        device_token: None,
     };
     let refused = session::login(&world.ctx, command).await;
     assert!(matches!(refused, Err(LoginError::InvalidCredentials)), "{refused:?}");

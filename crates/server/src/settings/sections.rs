@@ -85,6 +85,8 @@ pub struct Auth {
     pub require_verified_email: bool,
     pub verification: Duration,
     pub password_reset: Duration,
+    /// The longest wait after wrong guesses.
+    pub lockout_max: Duration,
     /// Passwords hashed at once.
     pub hash_concurrency: usize,
     /// Hashes that may wait for their turn.
@@ -343,6 +345,7 @@ pub(super) fn auth(
     let require_verified_email = reader.switch("auth.require_verified_email");
     let verification_hours = reader.number::<u64>("auth.verification_hours");
     let password_reset_minutes = reader.number::<u64>("auth.password_reset_minutes");
+    let lockout_max = reader.seconds("auth.lockout_max_seconds");
     let hash_concurrency = reader
         .optional("auth.hash_concurrency", |text| reader::number("auth.hash_concurrency", text));
     let hash_queue = reader.number("auth.hash_queue");
@@ -373,6 +376,7 @@ pub(super) fn auth(
         require_verified_email: require_verified_email?,
         verification: Duration::from_hours(verification_hours?),
         password_reset: Duration::from_mins(password_reset_minutes?),
+        lockout_max: lockout_max?,
         hash_concurrency: hash_concurrency?.unwrap_or_else(spare_processors),
         hash_queue: hash_queue?,
         hash_queue_timeout: hash_queue_timeout?,

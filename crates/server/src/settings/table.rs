@@ -128,6 +128,7 @@ pub const TABLE: &[Setting] = &[
     Setting::number("auth.refresh_idle_ttl_seconds", 1, 315_360_000, "Life of a session that is not refreshed"),
     Setting::number("auth.refresh_absolute_ttl_seconds", 1, 315_360_000, "Life of a session in any case; at least the idle time"),
     Setting::number("auth.refresh_grace_seconds", 0, 60, "Time in which the previous refresh token may be used again"),
+    Setting::number("auth.lockout_max_seconds", 1, 86_400, "Longest wait after wrong passwords; it doubles with each, from 1 second after the fifth"),
     Setting::number("auth.hash_concurrency", 1, 1_024, "Passwords hashed at once, 19 MiB each")
         .optional("one less than the processors, at least 1"),
     Setting::number("auth.hash_queue", 0, 100_000, "Sign-ins that may wait for a hash; more are answered 503"),

@@ -101,6 +101,7 @@ const UNUSABLE: &[(&str, &str, &str)] = &[
         "60 is less than auth.refresh_idle_ttl_seconds, 2592000",
     ),
     ("auth.refresh_grace_seconds", "61", "from 0 to 60"),
+    ("auth.lockout_max_seconds", "86401", "from 1 to 86400"),
     ("auth.hash_concurrency", "0", "from 1 to"),
     ("password.min_length", "7", "from 8 to 64"),
     ("password.min_length", "65", "from 8 to 64"),

@@ -11,6 +11,7 @@ mod audit;
 mod change;
 mod credential;
 mod email_proof;
+mod guess;
 mod idempotency;
 mod import;
 mod job;
@@ -27,6 +28,7 @@ pub use audit::*;
 pub use change::*;
 pub use credential::*;
 pub use email_proof::*;
+pub use guess::*;
 pub use idempotency::*;
 pub use import::*;
 pub use job::*;
@@ -150,6 +152,11 @@ macro_rules! store_contract {
             answers_are_forgotten_after_a_day_and_not_before,
             a_mail_is_kept_as_written_and_once,
             the_mailbox_shows_the_newest_first_and_forgets_the_oldest,
+            a_guess_counter_is_read_back_as_written,
+            a_guess_of_a_dropped_unit_of_work_was_not_counted,
+            of_many_claims_no_more_than_allowed_succeed,
+            of_many_failures_each_is_counted,
+            guess_counters_that_are_over_are_forgotten_and_no_others,
         );
     };
     (@cases $create:path, $finish:path: $($case:ident),+ $(,)?) => {
@@ -183,6 +190,7 @@ pub fn cases() -> std::collections::BTreeSet<&'static str> {
         include_str!("credential.rs"),
         include_str!("email_proof.rs"),
         include_str!("idempotency.rs"),
+        include_str!("guess.rs"),
         include_str!("import.rs"),
         include_str!("job.rs"),
         include_str!("mailbox.rs"),

@@ -2,6 +2,7 @@
 
 mod audit;
 mod email_proof;
+mod guess;
 mod idempotency;
 mod job;
 mod mailbox;

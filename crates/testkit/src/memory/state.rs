@@ -1,8 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_domain::{
-    AuditEvent, AuditEventId, Credential, Email, JobId, JobKind, KeptMail, ProofId, Revocation,
-    Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp, User, UserId,
+    AuditEvent, AuditEventId, Credential, Email, GuessCounter, GuessKey, JobId, JobKind, KeptMail,
+    ProofId, Revocation, Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp, User,
+    UserId,
     audit::chain::{Checkpoint, Seal},
     idempotency::RequestName,
     ports::{Change, ImportDigest},
@@ -36,6 +37,8 @@ pub(super) struct State {
     pub requests: BTreeMap<RequestName, KeptRequest>,
     /// By when they arrived.
     pub mailbox: BTreeMap<(Timestamp, Uuid), KeptMail>,
+    /// Each with the time from which on it means nothing any more.
+    pub guesses: BTreeMap<GuessKey, (GuessCounter, Timestamp)>,
 }
 
 /// A change as it is kept.
@@ -73,6 +76,7 @@ impl Default for State {
             audit_checkpoint: None,
             requests: BTreeMap::new(),
             mailbox: BTreeMap::new(),
+            guesses: BTreeMap::new(),
         }
     }
 }
