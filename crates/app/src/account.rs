@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use doorward_domain::{
-    AuditAction, AuditEvent, AuditParty, DisplayName, Email, LetterKind, Password, PasswordHash, RoleName,
-    User, UserId, UserStatus,
+    AuditAction, AuditEvent, AuditParty, DisplayName, Email, LetterKind, Password, PasswordHash,
+    RoleName, User, UserId, UserStatus,
     password::PasswordError,
     ports::{Constraint, StoreError, Verdict},
     session::RevocationCause,

@@ -44,7 +44,11 @@ pub enum ChangeEmailError {
 ///
 /// # Errors
 /// [`ChangeEmailError::WrongPassword`], also when the password was changed meanwhile.
-pub async fn request(ctx: &Ctx, actor: &Actor, command: ChangeEmail) -> Result<(), ChangeEmailError> {
+pub async fn request(
+    ctx: &Ctx,
+    actor: &Actor,
+    command: ChangeEmail,
+) -> Result<(), ChangeEmailError> {
     let user_id = actor.user_id();
     let found = ctx.store.credential_by_user(user_id).await?;
     let (_, credential) = found.ok_or(ChangeEmailError::Gone)?;
@@ -69,7 +73,8 @@ pub async fn request(ctx: &Ctx, actor: &Actor, command: ChangeEmail) -> Result<(
     let confirm = ProofPurpose::ConfirmEmailChange;
     work.proofs_void(user_id, confirm, Timestamp::UNIX_EPOCH, now).await?;
     let job = mailing::job(ctx, LetterKind::ConfirmEmailChange, &command.new, Some(user_id), now);
-    let notice = mailing::job(ctx, LetterKind::EmailChangeRequested, &user.email, Some(user_id), now);
+    let notice =
+        mailing::job(ctx, LetterKind::EmailChangeRequested, &user.email, Some(user_id), now);
     // Nothing goes to the new address of which the present one is not told.
     let asked = mail(ctx, &mut *work, &job, confirm, &user, &command.new).await?
         && mail(ctx, &mut *work, &notice, ProofPurpose::CancelEmailChange, &user, &user.email)
@@ -180,11 +185,9 @@ async fn readdress(
         }
         changed => changed?.ok_or(SettleChangeError::Invalid)?,
     };
-    for purpose in [
-        ProofPurpose::VerifyEmail,
-        ProofPurpose::ResetPassword,
-        ProofPurpose::ConfirmEmailChange,
-    ] {
+    for purpose in
+        [ProofPurpose::VerifyEmail, ProofPurpose::ResetPassword, ProofPurpose::ConfirmEmailChange]
+    {
         work.proofs_void(user.id, purpose, Timestamp::UNIX_EPOCH, now).await?;
     }
     Ok(())

@@ -104,8 +104,7 @@ struct Occasion {
 
 fn occasion(attempt: &Attempt) -> Result<Occasion, AttemptError> {
     let unreadable = || AttemptError::Hopeless(JobError::new("the payload cannot be read"));
-    let note: Note =
-        serde_json::from_str(attempt.payload().expose()).map_err(|_| unreadable())?;
+    let note: Note = serde_json::from_str(attempt.payload().expose()).map_err(|_| unreadable())?;
     let at = Timestamp::from_unix_timestamp_nanos(i128::from(note.at) * 1_000);
     Ok(Occasion {
         email: Email::parse(&note.email).map_err(|_| unreadable())?,

@@ -71,8 +71,7 @@ async fn check_code(
     let mut work = ctx.store.begin().await?;
     let tried = work.proofs_try_code(purpose, email, now).await?;
     let owner = tried.first().map(|proof| proof.user_id);
-    let right =
-        tried.into_iter().find(|it| ctx.signer.proof_code_verify(purpose, it.id, code));
+    let right = tried.into_iter().find(|it| ctx.signer.proof_code_verify(purpose, it.id, code));
     if right.is_none() {
         work.audit_append(&refused(ctx, purpose, owner, now)).await?;
     }
@@ -98,12 +97,7 @@ pub(crate) async fn consume(
     Ok(None)
 }
 
-fn refused(
-    ctx: &Ctx,
-    purpose: ProofPurpose,
-    owner: Option<UserId>,
-    now: Timestamp,
-) -> AuditEvent {
+fn refused(ctx: &Ctx, purpose: ProofPurpose, owner: Option<UserId>, now: Timestamp) -> AuditEvent {
     let refused = audit::event(ctx, AuditAction::ProofRefused, now);
     let subject = owner.map(AuditParty::user);
     AuditEvent { subject, ..refused.with("purpose", purpose.as_str()) }

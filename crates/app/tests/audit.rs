@@ -6,10 +6,10 @@ use doorward_app::{
     Actor, access,
     account::{self, RegisterError},
     audit::{self, Verified, VerifyError},
+    email_change::{self, ChangeEmail},
     grant::{self, Permitted},
     import::Import,
     maintenance,
-    email_change::{self, ChangeEmail},
     password::{self, ChangePassword},
     password_reset::{self, ResetPassword},
     proof::Presented,
@@ -20,8 +20,8 @@ use doorward_app::{
     verification,
 };
 use doorward_domain::{
-    AuditAction, AuditEvent, AuditFilter, AuditParty, Device, DisplayName, Email, LetterKind,
-    Mail, Origin, PageLimit, PageRequest, Password, Role, RoleName, UserStatus,
+    AuditAction, AuditEvent, AuditFilter, AuditParty, Device, DisplayName, Email, LetterKind, Mail,
+    Origin, PageLimit, PageRequest, Password, Role, RoleName, UserStatus,
     audit::chain::Tampering,
     ports::{ImportDigest, Store},
     role::RoleDescription,

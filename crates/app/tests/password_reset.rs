@@ -80,7 +80,8 @@ async fn a_password_that_is_refused_uses_nothing_up_and_hashes_nothing() {
 async fn what_proves_nothing_is_refused_before_any_hashing() {
     let (world, _, mail) = asked().await;
     let hashed = world.hasher.calls();
-    let unknown = Presented::Code { email: email("nobody@example.com"), code: code_of(&mail).into() };
+    let unknown =
+        Presented::Code { email: email("nobody@example.com"), code: code_of(&mail).into() };
     for command in [
         by_code("00000000", NEW),
         ResetPassword { presented: Presented::Token("x".into()), new: typed(NEW) },

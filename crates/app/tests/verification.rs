@@ -233,7 +233,8 @@ async fn a_mail_that_is_refused_for_good_is_a_dead_job_that_says_why() {
 }
 
 #[tokio::test]
-async fn nobody_signs_in_unverified_where_that_is_required_and_only_who_knows_the_password_is_told() {
+async fn nobody_signs_in_unverified_where_that_is_required_and_only_who_knows_the_password_is_told()
+{
     let mut world = World::default();
     world.ctx.policy.require_verified_email = true;
     world.registered(ADA).await;

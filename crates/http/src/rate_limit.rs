@@ -94,10 +94,9 @@ impl RateLimiter {
         }
         let class = match (method, template.rsplit("/api/v1").next().unwrap_or_default()) {
             // Whatever has somebody mailed who may not want it.
-            (
-                &Method::POST,
-                "/users" | "/auth/verify-email/resend" | "/auth/password-reset",
-            ) => &self.sign_up,
+            (&Method::POST, "/users" | "/auth/verify-email/resend" | "/auth/password-reset") => {
+                &self.sign_up
+            }
             // Whatever checks a password or a code is a place to guess it.
             (
                 &Method::POST,

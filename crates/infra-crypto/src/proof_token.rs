@@ -90,7 +90,8 @@ fn labelled(label: &[u8], purpose: ProofPurpose, id: ProofId) -> Vec<u8> {
 /// Eight digits. Of 128 bits so few are left that no digit is likelier than another by more than 2⁻¹⁰⁰.
 fn code(key: &hmac::Key, purpose: ProofPurpose, id: ProofId) -> String {
     let mac = hmac::sign(key, &labelled(CODE_LABEL, purpose, id));
-    let number = mac.as_ref().iter().take(16).fold(0_u128, |sum, octet| (sum << 8) | u128::from(*octet));
+    let number =
+        mac.as_ref().iter().take(16).fold(0_u128, |sum, octet| (sum << 8) | u128::from(*octet));
     format!("{:08}", number % CODES)
 }
 
@@ -173,7 +174,9 @@ mod tests {
         let codes: std::collections::HashSet<String> =
             (0..2_000).map(|number| sign(&tokens, RESET, number).1).collect();
         assert!(codes.len() > 1_990);
-        assert!(codes.iter().all(|code| code.len() == 8 && code.bytes().all(|b| b.is_ascii_digit())));
+        assert!(
+            codes.iter().all(|code| code.len() == 8 && code.bytes().all(|b| b.is_ascii_digit()))
+        );
         assert!(codes.iter().any(|code| code.starts_with('0')));
         for wrong in ["", "0", "000000000", "１２３４５６７８"] {
             assert!(!tokens.code_verify(RESET, id(1), wrong), "{wrong}");

@@ -79,7 +79,10 @@ async fn by_id(executor: impl PgExecutor<'_>, id: UserId) -> Result<Option<User>
         .transpose()
 }
 
-async fn savepoint(connection: &mut PgConnection, statement: &'static str) -> Result<(), StoreError> {
+async fn savepoint(
+    connection: &mut PgConnection,
+    statement: &'static str,
+) -> Result<(), StoreError> {
     connection.execute(statement).await.map(drop).map_err(store_error)
 }
 

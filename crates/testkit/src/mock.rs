@@ -6,17 +6,18 @@
 use async_trait::async_trait;
 use doorward_domain::{
     AccessClaims, AuditEvent, AuditEventId, AuditFilter, Credential, DisplayName, Email,
-    EmailProof, ForeignHashError, Job, JobError, JobFilter, JobId, JobKind, JobLease, JobState, KeyPlan,
-    NewJob, Page, PageRequest, Password, PasswordHash, ProofId, ProofPurpose, ProofSecrets, PublicKey, Role, RoleName, SealedSigningKey,
-    Session, SessionId, Timestamp, TokenDigest, User, UserFilter, UserId, UserKey, UserStatus,
+    EmailProof, ForeignHashError, Job, JobError, JobFilter, JobId, JobKind, JobLease, JobState,
+    KeyPlan, NewJob, Page, PageRequest, Password, PasswordHash, ProofId, ProofPurpose,
+    ProofSecrets, PublicKey, Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp,
+    TokenDigest, User, UserFilter, UserId, UserKey, UserStatus,
     audit::chain::{ChainLink, Checkpoint, Seal},
     ports::{
         AuditLog, AuditQueries, Change, ChangeFeed, Claim, Clock, CredentialQueries,
         CredentialRepository, Entropy, FeedCursor, HashError, ImportDigest, ImportRepository,
-        Imported, ImportedUser, JobQueries, JobQueue, KeyError, PasswordHasher, ProofInserted, ProofQueries, ProofRepository, RoleQueries,
-        RoleRepository, SealedEvents, SessionQueries, SessionRepository, SigningKeyQueries,
-        SigningKeyRepository, Store, StoreError, TokenError, TokenSigner, UnitOfWork, UserQueries,
-        UserRepository, Verdict,
+        Imported, ImportedUser, JobQueries, JobQueue, KeyError, PasswordHasher, ProofInserted,
+        ProofQueries, ProofRepository, RoleQueries, RoleRepository, SealedEvents, SessionQueries,
+        SessionRepository, SigningKeyQueries, SigningKeyRepository, Store, StoreError, TokenError,
+        TokenSigner, UnitOfWork, UserQueries, UserRepository, Verdict,
     },
     session::{Generation, RevocationCause},
 };

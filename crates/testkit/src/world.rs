@@ -8,8 +8,8 @@ use doorward_app::{
     session::{self, Login, Tokens},
 };
 use doorward_domain::{
-    Device, DisplayName, Email, Mail, Origin, Password, PasswordPolicy, ProofLives, SigningAlgorithm, User,
-    ports::Store, refresh::RefreshPolicy,
+    Device, DisplayName, Email, Mail, Origin, Password, PasswordPolicy, ProofLives,
+    SigningAlgorithm, User, ports::Store, refresh::RefreshPolicy,
 };
 use secrecy::ExposeSecret;
 use time::Duration;

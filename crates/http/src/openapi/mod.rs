@@ -30,7 +30,10 @@ const GUIDE: &str = include_str!("guide.md");
 const TAGS: [(&str, &str); 10] = [
     ("account", "Signing up, and one's own account."),
     ("authentication", "Signing in, staying signed in, signing out."),
-    ("mail", "What is done by reading one's mail: verifying an address, choosing another password, changing the address."),
+    (
+        "mail",
+        "What is done by reading one's mail: verifying an address, choosing another password, changing the address.",
+    ),
     ("sessions", "One's own sessions, one for each sign-in on a device."),
     ("users", "Other people's accounts, for operators."),
     ("roles", "Roles and what they permit, for operators."),

@@ -43,10 +43,18 @@ pub(crate) async fn request(
 enum ResetPasswordSchema {
     Token {
         /// From the link in the mail; works once.
-        #[schema(format = "password", example = "dwp_AZt22qh7d0uAAAAAAAAAAexample-mac-example-mac-example-mac-exam")]
+        #[schema(
+            format = "password",
+            example = "dwp_AZt22qh7d0uAAAAAAAAAAexample-mac-example-mac-example-mac-exam"
+        )]
         token: String,
         /// 15 to 256 characters unless the operator chose another minimum; any characters; not guessable.
-        #[schema(format = "password", min_length = 8, max_length = 256, example = "four other words in a row")]
+        #[schema(
+            format = "password",
+            min_length = 8,
+            max_length = 256,
+            example = "four other words in a row"
+        )]
         new_password: String,
     },
     Code {
@@ -57,7 +65,12 @@ enum ResetPasswordSchema {
         #[schema(pattern = "^[0-9]{8}$", example = "01234567")]
         code: String,
         /// 15 to 256 characters unless the operator chose another minimum; any characters; not guessable.
-        #[schema(format = "password", min_length = 8, max_length = 256, example = "four other words in a row")]
+        #[schema(
+            format = "password",
+            min_length = 8,
+            max_length = 256,
+            example = "four other words in a row"
+        )]
         new_password: String,
     },
 }

@@ -24,7 +24,10 @@ const PUBLIC: &[(&str, &str)] = &[
     ("request_password_reset", "whoever forgot the password cannot sign in"),
     ("reset_password", "the token or code from the mail is the proof"),
     ("confirm_email_change", "the token or code from the mail is the proof"),
-    ("cancel_email_change", "the token from the mail is the proof, also where a thief is signed in"),
+    (
+        "cancel_email_change",
+        "the token from the mail is the proof, also where a thief is signed in",
+    ),
     ("get_public_keys", "public by nature"),
     ("get_health", "load balancers have no account"),
     ("get_liveness", "load balancers have no account"),

@@ -7,8 +7,8 @@ use axum::{
     body::Body,
     http::{Method, Request, header},
 };
-use doorward_http::HttpSettings;
 use doorward_domain::LetterKind;
+use doorward_http::HttpSettings;
 use doorward_testkit::{World, mock::MockStore, token_of};
 use serde_json::{Value, json};
 

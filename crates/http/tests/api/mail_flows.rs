@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
-use doorward_domain::{
-    AuditFilter, Email, LetterKind, Mail, PageLimit, PageRequest, ports::Store,
-};
+use doorward_domain::{AuditFilter, Email, LetterKind, Mail, PageLimit, PageRequest, ports::Store};
 use doorward_testkit::{World, code_of, token_of};
 use serde_json::{Value, json};
 
@@ -158,7 +156,10 @@ async fn an_address_is_changed_and_changed_back() {
     assert_eq!(api.post(path, cancel.clone()).await.problem(), "invalid_token");
     assert_eq!(api.post(path, confirm).await.status, StatusCode::NO_CONTENT);
     let me = api.get("/api/v1/users/me", Some(&token)).await.json();
-    assert_eq!((text(&me["email"]), &me["email_verified"]), ("ada@example.org".to_owned(), &json!(true)));
+    assert_eq!(
+        (text(&me["email"]), &me["email_verified"]),
+        ("ada@example.org".to_owned(), &json!(true))
+    );
     let answer = api.post("/api/v1/auth/email-change/cancel", cancel).await;
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
     assert_eq!(api.get("/api/v1/users/me", Some(&token)).await.problem(), "invalid_token");
@@ -272,9 +273,8 @@ async fn of_many_uses_of_a_proof_one_succeeds(store: Arc<dyn Store>) {
     let reset = |number| json!({"token": token, "new_password": new(number)});
     assert_eq!(at_once(&api, path, reset).await, 1);
     let code = code_of(&mails[1]);
-    let reset = |number| {
-        json!({"email": "bob@example.com", "code": code, "new_password": new(number)})
-    };
+    let reset =
+        |number| json!({"email": "bob@example.com", "code": code, "new_password": new(number)});
     assert_eq!(at_once(&api, path, reset).await, 1);
     // One notice each, and one password that opens each account.
     assert_eq!(api.world.mails().await.len(), 2);

@@ -467,7 +467,9 @@ pub(super) fn mail_links(reader: &mut Reader) -> Result<MailLinks, Refused> {
 fn page_path(text: &str) -> Result<String, Objection> {
     let is_path = text.starts_with('/')
         && !text.starts_with("//")
-        && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'"' | b'<' | b'>'));
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'"' | b'<' | b'>'));
     if is_path {
         return Ok(text.to_owned());
     }

@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_domain::{
-    AuditEvent, AuditEventId, Credential, Email, JobId, JobKind, ProofId, Revocation, Role, RoleName,
-    SealedSigningKey, Session, SessionId, Timestamp, User, UserId,
+    AuditEvent, AuditEventId, Credential, Email, JobId, JobKind, ProofId, Revocation, Role,
+    RoleName, SealedSigningKey, Session, SessionId, Timestamp, User, UserId,
     audit::chain::{Checkpoint, Seal},
     ports::{Change, ImportDigest},
     role::RoleDescription,

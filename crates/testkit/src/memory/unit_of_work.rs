@@ -2,8 +2,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use doorward_domain::{
-    Credential, DisplayName, Email, PasswordHash, Role, RoleName, SealedSigningKey, Session, SessionId,
-    Timestamp, User, UserId, UserStatus,
+    Credential, DisplayName, Email, PasswordHash, Role, RoleName, SealedSigningKey, Session,
+    SessionId, Timestamp, User, UserId, UserStatus,
     ports::{
         CHANGE_KEPT_FOR, Change, Constraint, CredentialRepository, ImportDigest, ImportRepository,
         Imported, ImportedUser, RoleRepository, SessionRepository, SigningKeyRepository,
