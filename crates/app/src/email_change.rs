@@ -50,6 +50,7 @@ pub enum ChangeEmailError {
 /// # Errors
 /// [`ChangeEmailError::WrongPassword`], also when the password was changed meanwhile;
 /// [`ChangeEmailError::TooManyAttempts`].
+/// [`ChangeEmailError::WrongPassword`], also when the password was changed meanwhile.
 pub async fn request(
     ctx: &Ctx,
     actor: &Actor,

@@ -20,9 +20,7 @@ use doorward_app::{
     verification,
 };
 use doorward_domain::{
-    AuditAction, AuditEvent, AuditFilter, AuditParty, Device, DisplayName, Email, JobError,
-    JobKind, JobPayload, LetterKind, Mail, NewJob, Origin, PageLimit, PageRequest, Password, Role,
-    RoleName, UserStatus,
+    AuditAction, AuditEvent, AuditFilter, AuditParty, Device, DisplayName, Email, JobError, JobKind, JobPayload, LetterKind, Mail, NewJob, Origin, PageLimit, PageRequest, Password, Role, RoleName, UserStatus,
     audit::chain::Tampering,
     ports::{ImportDigest, Store},
     role::RoleDescription,

@@ -97,14 +97,14 @@ impl RateLimiter {
             // Whatever checks a password or a code is a place to guess it.
             (
                 &Method::POST,
-                "/auth/verify-email"
+                "/auth/login"
+                | "/auth/verify-email"
                 | "/auth/password-reset/confirm"
                 | "/auth/email-change/confirm"
-                | "/auth/email-change/cancel",
-            ) => &self.login,
-            (&Method::POST, "/auth/login")
+                | "/auth/email-change/cancel"
+                | "/users/me/email",
+            )
             | (&Method::PUT, "/users/me/password")
-            | (&Method::POST, "/users/me/email")
             | (&Method::DELETE, "/users/me") => &self.login,
             (&Method::POST, "/auth/refresh") => &self.refresh,
             _ => &self.other,
@@ -175,8 +175,14 @@ mod tests {
         // Each class counts for itself.
         let client = "192.0.2.1".parse().unwrap();
         assert!(limiter.count(&Method::POST, "/api/v1/users", client).unwrap().is_ok());
-        // Other ways to try a password share the limit of signing in.
-        for (method, path) in [(Method::PUT, "/users/me/password"), (Method::DELETE, "/users/me")] {
+        // Other ways to try a password or a code share the limit of signing in.
+        for (method, path) in [
+            (Method::PUT, "/users/me/password"),
+            (Method::DELETE, "/users/me"),
+            (Method::POST, "/users/me/email"),
+            (Method::POST, "/auth/verify-email"),
+            (Method::POST, "/auth/password-reset/confirm"),
+        ] {
             let template = format!("/api/v1{path}");
             assert!(limiter.count(&method, &template, client).unwrap().is_err(), "{path}");
         }
