@@ -14,6 +14,7 @@ mod instances;
 mod journey;
 mod keys;
 mod last_admin;
+mod lockout;
 mod operator;
 mod overload;
 mod powers;
