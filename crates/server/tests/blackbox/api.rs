@@ -152,6 +152,15 @@ impl Api {
     }
 
     /// Signs somebody up and in.
+    /// Signs in on a device on which the person signed in before.
+    pub async fn sign_in_on(&self, device_token: &str, person: &Person) -> Answer {
+        let request = self.client.post(format!("{}/api/v1/auth/login", self.server));
+        let request = request.header("x-device-token", device_token).json(&sign_in_body(person));
+        let response = request.send().await.expect("the server answers");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Answer { status, headers, text: response.text().await.expect("the answer has an end") }
+    }
+
     pub async fn welcome(&self, person: &Person) -> Tokens {
         self.sign_up(person).await.expect(201);
         Tokens::of(&self.sign_in(person).await.expect(200))

@@ -16,6 +16,7 @@ mod journey;
 mod keys;
 mod last_admin;
 mod mail;
+mod lockout;
 mod operator;
 mod overload;
 mod powers;
