@@ -59,6 +59,12 @@ pub struct Answer {
 }
 
 impl Answer {
+    async fn read(request: reqwest::RequestBuilder) -> Result<Self, reqwest::Error> {
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Self { status, headers, text: response.text().await? })
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("headers are text"))
     }
@@ -117,9 +123,17 @@ impl Api {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok(Answer { status, headers, text: response.text().await? })
+        Answer::read(request).await
+    }
+
+    /// Signs somebody up with a request that can be sent again.
+    ///
+    /// # Errors
+    /// As [`attempt`](Self::attempt).
+    pub async fn sign_up_once(&self, person: &Person) -> Result<Answer, reqwest::Error> {
+        let request = self.client.post(format!("{}/api/v1/users", self.server));
+        let request = request.header("idempotency-key", &person.email);
+        Answer::read(request.json(&sign_up_body(person))).await
     }
 
     pub async fn call(

@@ -12,14 +12,17 @@ use serde_json::json;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
-    api::{Api, Person, Tokens, sign_up_body},
+    api::{Api, Person, Tokens},
     support::{PATIENCE, Random, Server, folder, until},
 };
 
 /// What the server has said yes to so far.
 #[derive(Default)]
 struct Acknowledged {
-    people: Vec<Person>,
+    /// Each with the body of the answer.
+    people: Vec<(Person, String)>,
+    /// Those whose answer the kill swallowed.
+    unanswered: Vec<Person>,
     tokens: Option<Tokens>,
     name: u32,
     signed_out: Vec<Tokens>,
@@ -30,12 +33,13 @@ type Ledger = Arc<Mutex<Acknowledged>>;
 async fn sign_up_for_ever(api: Api, ledger: Ledger, clerk: String) {
     for number in 0_u32.. {
         let person = Person::new(&format!("{clerk} {number}"));
-        let body = sign_up_body(&person);
-        let Ok(answer) = api.attempt(Method::POST, "/api/v1/users", None, Some(&body)).await else {
+        let Ok(answer) = api.sign_up_once(&person).await else {
+            ledger.lock().unwrap().unanswered.push(person);
             return;
         };
+        let body = answer.text.clone();
         answer.expect(201);
-        ledger.lock().unwrap().people.push(person);
+        ledger.lock().unwrap().people.push((person, body));
     }
 }
 
@@ -106,16 +110,27 @@ async fn die_at_work(
 }
 
 async fn check(api: &Api, known: Acknowledged) {
-    let Acknowledged { people, tokens, name, signed_out } = known;
+    let Acknowledged { people, unanswered, tokens, name, signed_out } = known;
     let mut sign_ins = JoinSet::new();
-    for person in people {
+    for (person, body) in people {
         let api = api.clone();
         sign_ins.spawn(async move {
+            let again = api.sign_up_once(&person).await.expect("the server is there");
+            assert_eq!(again.header("idempotency-replayed"), Some("true"), "{again:?}");
+            assert_eq!((again.status, again.text), (201, body));
             let tokens = Tokens::of(&api.sign_in(&person).await.expect(200));
             assert_eq!(api.me(&tokens.access).await.expect(200)["name"], person.name.as_str());
         });
     }
     sign_ins.join_all().await;
+    for person in unanswered {
+        // It was carried out, or it is now, or its lease is not over yet; the address is never taken.
+        let again = api.sign_up_once(&person).await.expect("the server is there");
+        match again.status {
+            201 => drop(api.sign_in(&person).await.expect(200)),
+            _ => drop(again.expect_problem(409, "idempotency_key_in_use")),
+        }
+    }
     let tokens = tokens.expect("something was refreshed");
     let me = api.me(&tokens.access).await.expect(200);
     // The write whose acknowledgement the kill swallowed may or may not have happened.
