@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use time::Duration;
 
 use crate::{
-    Actor, Ctx, Failure, audit,
+    Actor, Ctx, Failure, Receipt, audit,
     failure::failed_from_ports,
     guess::{Guesser, check_password, failed_from_password_check},
     mailing,
@@ -50,11 +50,11 @@ pub enum ChangeEmailError {
 /// # Errors
 /// [`ChangeEmailError::WrongPassword`], also when the password was changed meanwhile;
 /// [`ChangeEmailError::TooManyAttempts`].
-/// [`ChangeEmailError::WrongPassword`], also when the password was changed meanwhile.
 pub async fn request(
     ctx: &Ctx,
     actor: &Actor,
     command: ChangeEmail,
+    receipt: Receipt<()>,
 ) -> Result<(), ChangeEmailError> {
     let user_id = actor.user_id();
     let found = ctx.store.credential_by_user(user_id).await?;
@@ -88,9 +88,11 @@ pub async fn request(
     if !asked {
         drop(work);
         tracing::info!(%user_id, "a change of address was asked for too often");
+        receipt.keep_alone(ctx, &()).await?;
         return Ok(());
     }
     work.audit_append(&audit::own(ctx, AuditAction::EmailChangeRequested, actor, now)).await?;
+    receipt.keep(ctx, &mut *work, &()).await?;
     right.admitted.right(ctx, &mut *work, now).await?;
     work.commit().await?;
     tracing::info!(%user_id, "change of address requested");

@@ -89,7 +89,6 @@ async fn check_code(
     if right.is_some() {
         admitted.right(ctx, &mut *work, now).await?;
     } else {
-    if right.is_none() {
         work.audit_append(&refused(ctx, purpose, owner, now)).await?;
         admitted.wrong(ctx, &mut *work, now).await?;
     }

@@ -20,7 +20,9 @@ use doorward_app::{
     verification,
 };
 use doorward_domain::{
-    AuditAction, AuditEvent, AuditFilter, AuditParty, Device, DisplayName, Email, JobError, JobKind, JobPayload, LetterKind, Mail, NewJob, Origin, PageLimit, PageRequest, Password, Role, RoleName, UserStatus,
+    AuditAction, AuditEvent, AuditFilter, AuditParty, Device, DisplayName, Email, JobError,
+    JobKind, JobPayload, LetterKind, Mail, NewJob, Origin, PageLimit, PageRequest, Password, Role,
+    RoleName, UserStatus,
     audit::chain::Tampering,
     ports::{ImportDigest, Store},
     role::RoleDescription,
@@ -131,7 +133,7 @@ async fn every_flow(world: &World) -> Vec<String> {
     let (_, actor) = world.signed_in("bob@example.com").await;
     let (new, password) = (Email::parse("bob@example.org").unwrap(), Password::parse(PASSWORD));
     let command = ChangeEmail { new, password: password.unwrap() };
-    email_change::request(ctx, &actor, command).await.unwrap();
+    email_change::request(ctx, &actor, command, Receipt::none()).await.unwrap();
     let change = world.mails().await;
     let token = of(&change, LetterKind::ConfirmEmailChange);
     email_change::confirm(ctx, &Presented::Token(token)).await.unwrap();

@@ -1,7 +1,7 @@
 //! Giving an account another address.
 
 use doorward_app::{
-    Actor, access,
+    Actor, Receipt, access,
     email_change::{self, ChangeEmail, ChangeEmailError, SettleChangeError},
     password_reset::{self, ResetPassword},
     proof::Presented,
@@ -26,7 +26,7 @@ async fn request(
     password: &str,
 ) -> Result<(), ChangeEmailError> {
     let command = ChangeEmail { new: email(new), password: Password::parse(password).unwrap() };
-    email_change::request(&world.ctx, actor, command).await
+    email_change::request(&world.ctx, actor, command, Receipt::none()).await
 }
 
 /// The mails of a change: the one to the new address, if it got one, and the one to the present one.

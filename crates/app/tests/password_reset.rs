@@ -1,7 +1,7 @@
 //! Choosing another password by mail.
 
 use doorward_app::{
-    Ctx, access,
+    Ctx, Receipt, access,
     email_change::{self, ChangeEmail},
     password::{self, ChangePassword},
     password_reset::{self, ResetPassword, ResetPasswordError},
@@ -184,7 +184,7 @@ async fn a_reset_stops_a_change_of_address_that_was_asked_for() {
     let (world, ada, mail) = asked().await;
     let (_, actor) = world.signed_in(ADA).await;
     let command = ChangeEmail { new: email("eve@example.com"), password: typed(PASSWORD) };
-    email_change::request(&world.ctx, &actor, command).await.unwrap();
+    email_change::request(&world.ctx, &actor, command, Receipt::none()).await.unwrap();
     let change = world.mails().await;
     let confirm = change.iter().find(|it| it.letter.kind() == LetterKind::ConfirmEmailChange);
     let confirm = Presented::Token(token_of(confirm.unwrap()).into());

@@ -6,11 +6,22 @@
 use async_trait::async_trait;
 use doorward_domain::{
     AccessClaims, AuditEvent, AuditEventId, AuditFilter, Credential, DisplayName, Email,
-    EmailProof, ForeignHashError, GuessCounter, GuessKey, GuessRule, GuessSubject, Job, JobError, JobFilter, JobId, JobKind, JobLease, JobState, KeptMail, KeyPlan, KnownDevice, NewJob, Page, PageRequest, Password, PasswordHash, ProofId, ProofPurpose, ProofSecrets, PublicKey, Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp, TokenDigest, User, UserFilter, UserId, UserKey, UserStatus,
+    EmailProof, ForeignHashError, GuessCounter, GuessKey, GuessRule, GuessSubject, Job, JobError,
+    JobFilter, JobId, JobKind, JobLease, JobState, KeptMail, KeyPlan, KnownDevice, NewJob, Page,
+    PageRequest, Password, PasswordHash, ProofId, ProofPurpose, ProofSecrets, PublicKey, Role,
+    RoleName, SealedSigningKey, Session, SessionId, Timestamp, TokenDigest, User, UserFilter,
+    UserId, UserKey, UserStatus,
     audit::chain::{ChainLink, Checkpoint, Seal},
     idempotency::{Claimed, Fingerprint, RequestClaim},
     ports::{
-    AnswerRepository, AuditLog, AuditQueries, Change, ChangeFeed, Claim, Clock, CredentialQueries, CredentialRepository, Entropy, FeedCursor, GuessQueries, GuessRepository, HashError, HashingTurn, ImportDigest, ImportRepository, Imported, ImportedUser, JobQueries, JobQueue, KeyError, MailboxQueries, MailboxRepository, PasswordHasher, ProofInserted, ProofQueries, ProofRepository, RequestClaims, RoleQueries, RoleRepository, SealedEvents, SessionQueries, SessionRepository, SigningKeyQueries, SigningKeyRepository, Store, StoreError, TokenError, TokenSigner, UnitOfWork, UserQueries, UserRepository, Verdict,
+        AnswerRepository, AuditLog, AuditQueries, Change, ChangeFeed, Claim, Clock,
+        CredentialQueries, CredentialRepository, Entropy, FeedCursor, GuessQueries,
+        GuessRepository, HashError, HashingTurn, ImportDigest, ImportRepository, Imported,
+        ImportedUser, JobQueries, JobQueue, KeyError, MailboxQueries, MailboxRepository,
+        PasswordHasher, ProofInserted, ProofQueries, ProofRepository, RequestClaims, RoleQueries,
+        RoleRepository, SealedEvents, SessionQueries, SessionRepository, SigningKeyQueries,
+        SigningKeyRepository, Store, StoreError, TokenError, TokenSigner, UnitOfWork, UserQueries,
+        UserRepository, Verdict,
     },
     session::{Generation, RevocationCause},
 };

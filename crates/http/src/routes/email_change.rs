@@ -1,11 +1,13 @@
 //! Giving one's account another address.
 
-use axum::http::StatusCode;
+use std::sync::Arc;
+
+use axum::{http::StatusCode, response::Response};
 use doorward_app::{
-    Policy,
+    Ctx, Policy,
     email_change::{self, ChangeEmail},
 };
-use doorward_domain::{Email, Password};
+use doorward_domain::{Email, Password, idempotency::Caller};
 use secrecy::SecretString;
 use utoipa::ToSchema;
 
@@ -15,6 +17,7 @@ use crate::{
     client::Asked,
     detached::detached,
     fields::Fields,
+    idempotency::{Answer, IdempotencyHeader, Once},
     payload::{Payload, Read},
     problem::{Code, Problem},
 };
@@ -49,17 +52,22 @@ impl Read for ChangeEmailBody {
     post, path = "/users/me/email", operation_id = "request_email_change", tag = TAG,
     security(("bearer" = [])),
     extensions(("x-problems" = json!([Code::WrongPassword, Code::TooManyAttempts, Code::Overloaded]))),
+    params(IdempotencyHeader),
     request_body = ChangeEmailBody,
     responses((status = 202, description = "Mails are on their way; the address is the same until the new one is confirmed.")),
 )]
 pub(crate) async fn request(
     Asked(ctx): Asked,
     SignedIn(actor): SignedIn,
-    Payload(body): Payload<ChangeEmailBody>,
-) -> Result<StatusCode, Problem> {
+    Once { body, repeat }: Once<ChangeEmailBody>,
+) -> Result<Response, Problem> {
     let command = ChangeEmail { new: body.new_email, password: body.password };
-    detached(async move { email_change::request(&ctx, &actor, command).await }).await?;
-    Ok(StatusCode::ACCEPTED)
+    let caller = Caller::User(actor.user_id());
+    let accepted = |(): &()| Answer::empty(StatusCode::ACCEPTED);
+    let use_case = move |ctx: Arc<Ctx>, receipt| async move {
+        email_change::request(&ctx, &actor, command, receipt).await
+    };
+    repeat.run(ctx, caller, accepted, use_case).await
 }
 
 /// Confirm another address.

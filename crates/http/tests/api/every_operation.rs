@@ -40,6 +40,12 @@ const REPEATED_AS_IT_IS: &[(&str, &str)] = &[
     ("refresh", "the same token gives the same successor within the grace window"),
     ("logout", "signing out twice is signing out"),
     ("retry_job", "a job that is ready is not made ready again"),
+    ("verify_email", "what was used once is refused, and the address stays verified"),
+    ("resend_verification", "of several at once one mail comes, and of many three in an hour"),
+    ("request_password_reset", "of several at once one mail comes, and of many three in an hour"),
+    ("reset_password", "what was used once is refused, and the password is the new one"),
+    ("confirm_email_change", "what was used once is refused, and the address is the new one"),
+    ("cancel_email_change", "what was used once is refused, and the address is the former one"),
 ];
 
 fn request(operation: &Operation) -> axum::http::request::Builder {

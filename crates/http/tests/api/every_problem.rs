@@ -8,7 +8,6 @@ use axum::{
     http::{Method, Request, header},
 };
 use doorward_domain::{IdempotencyKey, LetterKind, idempotency::Caller};
-use doorward_domain::LetterKind;
 use doorward_http::HttpSettings;
 use doorward_testkit::{World, mock::MockStore, token_of};
 use serde_json::{Value, json};

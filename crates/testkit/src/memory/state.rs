@@ -1,7 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_domain::{
-    AuditEvent, AuditEventId, Credential, Email, GuessCounter, GuessKey, JobId, JobKind, KeptMail, ProofId, Revocation, Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp, User, UserId,
+    AuditEvent, AuditEventId, Credential, Email, GuessCounter, GuessKey, JobId, JobKind, KeptMail,
+    ProofId, Revocation, Role, RoleName, SealedSigningKey, Session, SessionId, Timestamp, User,
+    UserId,
     audit::chain::{Checkpoint, Seal},
     idempotency::RequestName,
     ports::{Change, ImportDigest},
