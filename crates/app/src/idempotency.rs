@@ -57,11 +57,14 @@ pub enum OnceError<E> {
     UseCase(E),
 }
 
+/// Makes the answer of what was done.
+type Write<T> = Box<dyn Fn(&T) -> Vec<u8> + Send + Sync>;
+
 /// Lets a use case keep its answer together with its effect. A use case that creates something takes one,
 /// and hands it its unit of work right before the commit; `T` is what the answer is made of.
 #[must_use = "an answer that is not kept is lost, and its request is carried out again"]
 pub struct Receipt<T> {
-    kept: Option<(RequestClaim, Box<dyn Fn(&T) -> Vec<u8> + Send + Sync>)>,
+    kept: Option<(RequestClaim, Write<T>)>,
 }
 
 impl<T> Receipt<T> {

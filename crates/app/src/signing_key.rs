@@ -177,7 +177,8 @@ pub async fn list(ctx: &Ctx) -> Result<Vec<ListedKey>, SigningKeyError> {
 }
 
 /// Encrypts all keys anew with the present `auth.secret`, together, and says how many those are.
-/// Afterwards the former secret is needed for refresh tokens alone.
+/// Afterwards the former secret is needed for refresh tokens, and for a day to answer requests that are sent
+/// again.
 ///
 /// # Errors
 /// When a key was encrypted with a secret that is not known, or the store fails; then nothing has

@@ -231,8 +231,8 @@ async fn a_rotation_is_answered_alike_whether_it_was_begun_or_under_way() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_who_send_one_request_at_once_one_carries_it_out() {
-    let world = World::default();
     static CARRIED_OUT: AtomicU32 = AtomicU32::new(0);
+    let world = World::default();
     let tasks: Vec<_> = (0..50)
         .map(|_| {
             let ctx = world.ctx.clone();

@@ -266,6 +266,7 @@ mod tests {
 
     #[test]
     fn a_key_is_the_same_bare_and_in_quotation_marks() {
+        const LONGEST: &[u8] = &[b'k'; 255];
         assert_eq!(read(&[]).unwrap(), None);
         for (bare, quoted) in [
             (&b"8e03978e-40d5"[..], &b"\"8e03978e-40d5\""[..]),
@@ -276,7 +277,6 @@ mod tests {
             assert!(key.is_some());
             assert_eq!(key, read(&[quoted]).unwrap());
         }
-        const LONGEST: &[u8] = &[b'k'; 255];
         assert!(read(&[LONGEST]).is_ok());
     }
 

@@ -206,8 +206,8 @@ impl<'a> Binding<'a> {
         sealer.seal(der, &self.associated_data())
     }
 
-    fn open(&self, sealer: &Sealer, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        sealer.open(sealed, &self.associated_data()).map_err(|error| match error {
+    fn open(&self, sealer: &Sealer, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        sealer.open(ciphertext, &self.associated_data()).map_err(|error| match error {
             OpenError::Form(reason) => self.damaged(reason),
             OpenError::NotOurs => KeyError::WrongSecret { kid: self.kid.to_owned() },
         })
