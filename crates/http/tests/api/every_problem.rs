@@ -256,7 +256,7 @@ async fn proofs_by_mail() -> Problems {
     api.problems.into_inner().unwrap()
 }
 
-/// At each place where a password is asked for.
+/// At each place where a password or a code is asked for.
 async fn too_many_guesses() -> Problems {
     let api = Api::new().await;
     let token = api.signed_in("ada@example.com").await;
@@ -269,6 +269,15 @@ async fn too_many_guesses() -> Problems {
         api.call(Method::PUT, &format!("{me}/password"), Some(&token), Some(wrong)).await;
     }
     api.call(Method::DELETE, me, Some(&token), Some(json!({"password": PASSWORD}))).await;
+    let change = json!({"new_email": "ada@example.org", "password": PASSWORD});
+    api.call(Method::POST, &format!("{me}/email"), Some(&token), Some(change)).await;
+    let code = json!({"email": "ada@example.com", "code": "12345678"});
+    for path in ["verify-email", "email-change/confirm"] {
+        api.post(&format!("/api/v1/auth/{path}"), code.clone()).await;
+    }
+    let mut reset = code;
+    reset["new_password"] = json!("four other words in a row");
+    api.post("/api/v1/auth/password-reset/confirm", reset).await;
     api.problems.into_inner().unwrap()
 }
 
