@@ -185,13 +185,13 @@ async fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
                 let lines = shared.extensions.iter().map(|line| format!("250-{line}\r\n"));
                 format!("250-test\r\n{}250 HELP\r\n", lines.collect::<String>())
             }
-            ("AUTH", Manner::AnswersSignIn(answer)) => answer.to_owned(),
+            ("AUTH", Manner::AnswersSignIn(answer))
+            | ("RCPT", Manner::AnswersRecipient(answer)) => answer.to_owned(),
             ("AUTH", _) => "235 welcome\r\n".to_owned(),
             ("MAIL", _) => {
                 mail = TakenMail { from: argument(), ..TakenMail::nobodys() };
                 "250 ok\r\n".to_owned()
             }
-            ("RCPT", Manner::AnswersRecipient(answer)) => answer.to_owned(),
             ("RCPT", Manner::Breaks) => return stream.write_all(b"25").await,
             ("RCPT", _) => {
                 mail.recipients.push(argument());
