@@ -3,7 +3,10 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use tokio::{
@@ -62,6 +65,7 @@ struct Shared {
     /// Lines of the answer to `EHLO`, such as `SMTPUTF8`.
     extensions: Vec<&'static str>,
     taken: watch::Sender<Vec<TakenMail>>,
+    connections: AtomicUsize,
     /// The first words of all commands, in the order in which they came.
     commands: Mutex<Vec<String>>,
 }
@@ -94,6 +98,7 @@ impl SmtpServer {
             manner: Mutex::new(manner),
             extensions: extensions.to_vec(),
             taken: watch::Sender::new(Vec::new()),
+            connections: AtomicUsize::new(0),
             commands: Mutex::default(),
         });
         let (alive, ended) = watch::channel(());
@@ -106,6 +111,7 @@ impl SmtpServer {
                     accepted = listener.accept() => accepted,
                 };
                 let Ok((stream, _)) = stream else { continue };
+                served.connections.fetch_add(1, Ordering::Relaxed);
                 let (served, mut over) = (Arc::clone(&served), ended.clone());
                 tokio::spawn(async move {
                     tokio::select! {
@@ -143,6 +149,12 @@ impl SmtpServer {
             // It ends with the sender, which is in `self`.
             Err(_) => self.taken(),
         }
+    }
+
+    /// How often somebody connected.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
     }
 
     /// The words that commands began with, in the order in which they came.
