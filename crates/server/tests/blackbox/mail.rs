@@ -66,7 +66,7 @@ async fn production_shows_no_mails_and_says_when_none_are_sent() {
 /// How long Doorward waits for its mail server.
 const MAIL_PATIENCE: Duration = Duration::from_secs(5);
 /// By then a mail is tried again that could not be sent a few times.
-const RECOVERY: Duration = Duration::from_secs(60);
+const RECOVERY: Duration = Duration::from_mins(1);
 
 fn message_id(mail: &TakenMail) -> &str {
     let line = mail.content.lines().find(|line| line.starts_with("Message-ID: "));
