@@ -23,6 +23,10 @@ use crate::{
     job::{Attempt, AttemptError, Completed, JobRegistry},
 };
 
+/// A server refuses mails for good also while it is set up wrongly, and nobody is to lose theirs by that; so
+/// it must say it so often, which takes about an hour.
+const REFUSALS_BELIEVED: u32 = 12;
+
 /// What a job that mails knows.
 #[derive(Serialize, Deserialize)]
 struct Note {
@@ -239,7 +243,7 @@ async fn notify(
     at: Timestamp,
 ) -> Result<Completed, AttemptError> {
     let mail = Mail { id: attempt.id().as_uuid(), to, name: user.name.clone(), letter, at };
-    hand_over(ctx, &mail).await?;
+    hand_over(ctx, &attempt, &mail).await?;
     let work = ctx.store.begin().await?;
     attempt.complete(work, ctx.clock.now()).await
 }
@@ -276,7 +280,12 @@ async fn deliver(
         ProofPurpose::CancelEmailChange => Letter::EmailChangeRequested { cancel_link: link },
     };
     let (id, to) = (proof.id.as_uuid(), proof.address.clone());
-    hand_over(ctx, &Mail { id, to, name: user.name.clone(), letter, at: proof.created_at }).await?;
+    hand_over(
+        ctx,
+        &attempt,
+        &Mail { id, to, name: user.name.clone(), letter, at: proof.created_at },
+    )
+    .await?;
 
     let now = ctx.clock.now();
     let mut work = ctx.store.begin().await?;
@@ -304,11 +313,14 @@ async fn nothing(
     attempt.complete(work, ctx.clock.now()).await
 }
 
-async fn hand_over(ctx: &Ctx, mail: &Mail) -> Result<(), AttemptError> {
+async fn hand_over(ctx: &Ctx, attempt: &Attempt, mail: &Mail) -> Result<(), AttemptError> {
     ctx.mailer.send(mail).await.map_err(|error| {
         let reason = JobError::new(&words(&error, &mail.to));
         match error {
             MailError::Temporary(_) => AttemptError::Failed(reason),
+            MailError::Refused(_) if attempt.number() < REFUSALS_BELIEVED => {
+                AttemptError::Failed(reason)
+            }
             MailError::Refused(_) | MailError::Unwritable(_) => AttemptError::Hopeless(reason),
         }
     })

@@ -3,7 +3,10 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use tokio::{
@@ -62,6 +65,7 @@ struct Shared {
     /// Lines of the answer to `EHLO`, such as `SMTPUTF8`.
     extensions: Vec<&'static str>,
     taken: watch::Sender<Vec<TakenMail>>,
+    connections: AtomicUsize,
     /// The first words of all commands, in the order in which they came.
     commands: Mutex<Vec<String>>,
 }
@@ -94,6 +98,7 @@ impl SmtpServer {
             manner: Mutex::new(manner),
             extensions: extensions.to_vec(),
             taken: watch::Sender::new(Vec::new()),
+            connections: AtomicUsize::new(0),
             commands: Mutex::default(),
         });
         let (alive, ended) = watch::channel(());
@@ -106,6 +111,7 @@ impl SmtpServer {
                     accepted = listener.accept() => accepted,
                 };
                 let Ok((stream, _)) = stream else { continue };
+                served.connections.fetch_add(1, Ordering::Relaxed);
                 let (served, mut over) = (Arc::clone(&served), ended.clone());
                 tokio::spawn(async move {
                     tokio::select! {
@@ -143,6 +149,12 @@ impl SmtpServer {
             // It ends with the sender, which is in `self`.
             Err(_) => self.taken(),
         }
+    }
+
+    /// How often somebody connected.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
     }
 
     /// The words that commands began with, in the order in which they came.
@@ -185,13 +197,13 @@ async fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
                 let lines = shared.extensions.iter().map(|line| format!("250-{line}\r\n"));
                 format!("250-test\r\n{}250 HELP\r\n", lines.collect::<String>())
             }
-            ("AUTH", Manner::AnswersSignIn(answer)) => answer.to_owned(),
+            ("AUTH", Manner::AnswersSignIn(answer))
+            | ("RCPT", Manner::AnswersRecipient(answer)) => answer.to_owned(),
             ("AUTH", _) => "235 welcome\r\n".to_owned(),
             ("MAIL", _) => {
                 mail = TakenMail { from: argument(), ..TakenMail::nobodys() };
                 "250 ok\r\n".to_owned()
             }
-            ("RCPT", Manner::AnswersRecipient(answer)) => answer.to_owned(),
             ("RCPT", Manner::Breaks) => return stream.write_all(b"25").await,
             ("RCPT", _) => {
                 mail.recipients.push(argument());

@@ -80,10 +80,9 @@ pub(super) fn mail(environment: Environment, reader: &mut Reader) -> Result<Mail
     }
     let transport = match word {
         Word::Smtp => Transport::Smtp(smtp(reader, server, sender, patience)?),
-        Word::Mailbox | Word::None => {
-            (server?, sender?, patience?);
-            if word == Word::Mailbox { Transport::Mailbox } else { Transport::None }
-        }
+        // What is wrong with the others is a fault all the same.
+        Word::Mailbox => Transport::Mailbox,
+        Word::None => Transport::None,
     };
     Ok(Mail { transport, templates: templates? })
 }

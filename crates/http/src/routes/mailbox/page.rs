@@ -63,7 +63,7 @@ pub(super) fn list(mails: &[KeptMail], public_url: &str) -> String {
 }
 
 pub(super) fn mail(mail: &KeptMail) -> String {
-    let main = html! {
+    let shown = html! {
         p { a href="/dev/mailbox" { "All mails" } }
         h1 { (mail.subject) }
         p.lead { "To " span.address { (mail.to.as_given()) } ", " (moment(mail.at)) }
@@ -79,7 +79,7 @@ pub(super) fn mail(mail: &KeptMail) -> String {
             }
         }
     };
-    page(&mail.subject, &main)
+    page(&mail.subject, &shown)
 }
 
 fn sign_up(public_url: &str) -> String {
