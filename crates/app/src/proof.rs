@@ -81,16 +81,21 @@ async fn check_code(
     code: &str,
 ) -> Result<EmailProof, ProofError> {
     let now = ctx.clock.now();
+    let is = |id| ctx.signer.proof_code_verify(purpose, id, code);
+    let is_known = ctx.store.proofs_with_code(purpose, email, now).await?.into_iter().any(is);
     let admitted = guess::admit(ctx, &Guesser::stranger(ctx, email, None)).await?;
     let mut work = ctx.store.begin().await?;
     let tried = work.proofs_try_code(purpose, email, now).await?;
     let owner = tried.first().map(|proof| proof.user_id);
-    let right = tried.into_iter().find(|it| ctx.signer.proof_code_verify(purpose, it.id, code));
+    let right = tried.into_iter().find(|proof| is(proof.id));
     if right.is_some() {
         admitted.right(ctx, &mut *work, now).await?;
     } else {
         work.audit_append(&refused(ctx, purpose, owner, now)).await?;
-        admitted.wrong(ctx, &mut *work, now).await?;
+        // Who knows the code does not guess: they pressed the button twice, and must not be locked out.
+        if !is_known {
+            admitted.wrong(ctx, &mut *work, now).await?;
+        }
     }
     work.commit().await?;
     right.ok_or(ProofError::Invalid)

@@ -67,6 +67,29 @@ impl ProofQueries for PostgresStore {
             .await?;
         row.map(EmailProof::try_from).transpose()
     }
+
+    async fn proofs_with_code(
+        &self,
+        purpose: ProofPurpose,
+        address: &Email,
+        now: Timestamp,
+    ) -> Result<Vec<ProofId>, StoreError> {
+        let ids = self
+            .read(async |connection| {
+                sqlx::query_scalar!(
+                    "SELECT id FROM email_proofs
+                     WHERE purpose = $1 AND address_canonical = $2 AND code_expires_at > $3",
+                    purpose.as_str(),
+                    address.canonical(),
+                    now,
+                )
+                .fetch_all(connection)
+                .await
+                .map_err(store_error)
+            })
+            .await?;
+        Ok(ids.into_iter().map(ProofId::from_uuid).collect())
+    }
 }
 
 impl PostgresUnitOfWork {

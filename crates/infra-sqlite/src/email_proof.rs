@@ -71,6 +71,28 @@ impl ProofQueries for SqliteStore {
         .map(EmailProof::try_from)
         .transpose()
     }
+
+    async fn proofs_with_code(
+        &self,
+        purpose: ProofPurpose,
+        address: &Email,
+        now: Timestamp,
+    ) -> Result<Vec<ProofId>, StoreError> {
+        let (purpose, canonical, now) = (purpose.as_str(), address.canonical(), to_micros(now));
+        let ids = sqlx::query_scalar!(
+            r#"
+            SELECT id AS "id: Uuid" FROM email_proofs
+            WHERE purpose = ?1 AND address_canonical = ?2 AND code_expires_at > ?3
+            "#,
+            purpose,
+            canonical,
+            now,
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(store_error)?;
+        Ok(ids.into_iter().map(ProofId::from_uuid).collect())
+    }
 }
 
 #[async_trait]

@@ -140,6 +140,7 @@ mock! {
     #[async_trait]
     impl ProofQueries for Store {
         async fn proof_by_id(&self, id: ProofId) -> Result<Option<EmailProof>, StoreError>;
+        async fn proofs_with_code(&self, purpose: ProofPurpose, address: &Email, now: Timestamp) -> Result<Vec<ProofId>, StoreError>;
     }
     #[async_trait]
     impl JobQueries for Store {

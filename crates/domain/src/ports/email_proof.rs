@@ -8,6 +8,15 @@ use crate::{Email, EmailProof, ProofId, ProofPurpose, Timestamp, TokenDigest, Us
 pub trait ProofQueries: Send + Sync {
     /// A proof, live or not. `None` also for one of a user who is gone.
     async fn proof_by_id(&self, id: ProofId) -> Result<Option<EmailProof>, StoreError>;
+
+    /// The proofs for this address whose mail went out no longer ago than a code works, used up and
+    /// tried too often or not.
+    async fn proofs_with_code(
+        &self,
+        purpose: ProofPurpose,
+        address: &Email,
+        now: Timestamp,
+    ) -> Result<Vec<ProofId>, StoreError>;
 }
 
 /// What became of a proof that was to be added.

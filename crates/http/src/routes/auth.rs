@@ -58,6 +58,7 @@ fn expose<S: Serializer>(token: &SecretString, serializer: S) -> Result<S::Ok, S
     serializer.serialize_str(token.expose_secret())
 }
 
+#[expect(clippy::ref_option, reason = "this is what serde hands over")]
 fn expose_if_any<S: Serializer>(
     token: &Option<SecretString>,
     serializer: S,

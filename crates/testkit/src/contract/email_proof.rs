@@ -168,6 +168,16 @@ pub async fn a_code_works_when_its_mail_went_out_and_for_its_time(store: Arc<dyn
     assert_eq!(try_code(&store, "ada@example.com", NOW + CODE_LIFE).await, []);
     assert!(use_up(&store, 11, NOW).await);
     assert_eq!(try_code(&store, "ada@example.com", last).await, [proof(12, &ada)]);
+    // Used or not, its reader knows the code.
+    let with_code = async |address: &str, at| {
+        let (purpose, address) = (ProofPurpose::ResetPassword, email(address));
+        let mut found = store.proofs_with_code(purpose, &address, at).await.unwrap();
+        found.sort_unstable();
+        found
+    };
+    assert_eq!(with_code("ADA@example.com", last).await, [proof(11, &ada).id, proof(12, &ada).id]);
+    assert_eq!(with_code("ada@example.com", NOW + CODE_LIFE).await, []);
+    assert_eq!(with_code("bob@example.com", NOW).await, []);
 }
 
 pub async fn proofs_are_made_void_by_user_purpose_and_time(store: Arc<dyn Store>) {

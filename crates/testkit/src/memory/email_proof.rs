@@ -22,6 +22,21 @@ impl ProofQueries for MemoryStore {
         let kept = state.proofs.get(&id).filter(|it| state.users.contains_key(&it.proof.user_id));
         Ok(kept.map(|kept| kept.proof.clone()))
     }
+
+    async fn proofs_with_code(
+        &self,
+        purpose: ProofPurpose,
+        address: &Email,
+        now: Timestamp,
+    ) -> Result<Vec<ProofId>, StoreError> {
+        let state = self.shared.read();
+        let found = state.proofs.values().filter(|kept| {
+            kept.proof.purpose == purpose
+                && kept.proof.address == *address
+                && kept.code_expires_at.is_some_and(|end| now < end)
+        });
+        Ok(found.map(|kept| kept.proof.id).collect())
+    }
 }
 
 impl MemoryUnitOfWork {
