@@ -300,6 +300,7 @@ async fn who_has_an_account_is_told_by_mail_alone_where_that_is_concealed() {
 async fn a_store_that_fails_is_told_as_such() {
     let mut world = World::default();
     let mut store = doorward_testkit::mock::MockStore::new();
+    store.expect_proofs_with_code().returning(|_, _, _| Ok(Vec::new()));
     store.expect_guess_counters().returning(|keys| Ok(vec![None; keys.len()]));
     store.expect_begin().returning(|| Err(StoreError::Busy("full".into())));
     world.ctx.store = std::sync::Arc::new(store);

@@ -7,8 +7,8 @@ use doorward_app::{
     session::{self, Login, LoginError},
 };
 use doorward_domain::{
-    AuditEventId, AuditFilter, Device, Email, PageRequest, Password, audit::chain::Tampering,
-    ports::Store,
+    AuditEventId, AuditFilter, Device, Email, PageRequest, Password, UserId,
+    audit::chain::Tampering, ports::Store,
 };
 use doorward_infra_postgres::testing::TestDatabase;
 use doorward_testkit::World;
@@ -31,9 +31,11 @@ async fn trail(database: &TestDatabase) -> (World, Vec<AuditEventId>) {
     (world, found.items.iter().rev().map(|event| event.id).collect())
 }
 
+/// Each time with another address, or it would be locked out.
 async fn fail_to_sign_in(world: &World) {
+    let id = UserId::new(world.ctx.clock.now(), world.ctx.entropy.as_ref());
     let command = Login {
-        email: Email::parse("nobody@example.com").unwrap(),
+        email: Email::parse(&format!("{id}@example.com")).unwrap(),
         password: Password::parse("a wrong password").unwrap(),
         device: Device::default(),
         device_token: None,

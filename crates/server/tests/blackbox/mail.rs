@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use doorward_infra_postgres::testing::TestDatabase;
 use doorward_testkit::{Manner, SmtpServer, TakenMail};
 use reqwest::Method;
 use serde_json::json;
@@ -13,7 +14,7 @@ use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
     api::{Person, sign_up_body},
-    support::{PATIENCE, Random, SECRET, Server, folder, free_port, run, until},
+    support::{PATIENCE, Random, SECRET, Server, Setting, folder, free_port, run, until},
 };
 
 const FROM: (&str, &str) = ("APP_MAIL_FROM", "Doorward <no-reply@example.org>");
@@ -141,15 +142,20 @@ async fn signing_up_waits_for_no_mail_server_and_the_mails_arrive_when_it_recove
     }
 }
 
-#[tokio::test]
-async fn who_was_acknowledged_has_a_mail_after_kill_9_and_one_only() {
-    const ROUNDS: usize = 5;
+/// How often the server is killed while people sign up. `TEST_KILL_ROUNDS` raises it.
+fn kill_rounds() -> usize {
+    let rounds = std::env::var("TEST_KILL_ROUNDS").ok();
+    rounds.map_or(5, |text| text.parse().expect("TEST_KILL_ROUNDS is a number"))
+}
+
+async fn who_was_acknowledged_has_a_mail(database: &[Setting<'_>]) {
     const EACH: usize = 20;
     let folder = folder();
-    let settings = [("APP_RATE_LIMIT_ENABLED", "false"), ("APP_AUTH_HASH_QUEUE", "1000")];
+    let unhurried = [("APP_RATE_LIMIT_ENABLED", "false"), ("APP_AUTH_HASH_QUEUE", "1000")];
+    let settings = [&unhurried, database].concat();
     let mut random = Random::new();
     let mut acknowledged = BTreeSet::new();
-    for round in 0..ROUNDS {
+    for round in 0..kill_rounds() {
         let mut server = Server::start(folder.path(), &settings).await;
         let mut clients = JoinSet::new();
         for number in 0..EACH {
@@ -160,7 +166,7 @@ async fn who_was_acknowledged_has_a_mail_after_kill_9_and_one_only() {
                 sent.ok().filter(|answer| answer.status == 201).map(|_| person.email)
             });
         }
-        sleep(Duration::from_millis(100 + random.below(1500))).await;
+        sleep(Duration::from_millis(random.below(1500))).await;
         server.program.kill();
         acknowledged.extend(clients.join_all().await.into_iter().flatten());
     }
@@ -175,5 +181,19 @@ async fn who_was_acknowledged_has_a_mail_after_kill_9_and_one_only() {
         acknowledged.iter().all(|email| count.contains_key(email.as_str())).then_some(())
     })
     .await;
+    eprintln!("{} sign-ups acknowledged, each with one mail", acknowledged.len());
     assert!(!acknowledged.is_empty());
+}
+
+#[tokio::test]
+async fn who_was_acknowledged_has_a_mail_after_kill_9_and_one_only_on_sqlite() {
+    who_was_acknowledged_has_a_mail(&[]).await;
+}
+
+#[tokio::test]
+async fn who_was_acknowledged_has_a_mail_after_kill_9_and_one_only_on_postgres() {
+    let database = TestDatabase::create().await;
+    let settings = [("APP_DATABASE_URL", &*database.url()), ("APP_AUTH_SECRET", SECRET)];
+    who_was_acknowledged_has_a_mail(&settings).await;
+    database.drop().await;
 }
