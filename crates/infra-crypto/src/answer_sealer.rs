@@ -1,23 +1,17 @@
 //! Protects what is kept of requests that may be sent again.
 
-use aws_lc_rs::hmac;
 use doorward_domain::{
     idempotency::{Fingerprint, RequestName},
     ports::{AnswerSealer, KeyError},
 };
 use secrecy::SecretString;
 
-use crate::{
-    key_derivation::{KeyUse, derive_key},
-    sealing::Sealer,
-};
+use crate::{key_derivation::KeyUse, mac::MacKeys, sealing::Sealer};
 
 /// Makes fingerprints by HMAC-SHA256 (RFC 2104) and encrypts answers with AES-256-GCM, each with a key
 /// of its own.
 pub struct KeptAnswerSealer {
-    fingerprint: hmac::Key,
-    /// They know the payloads that were seen before `auth.secret` was changed.
-    previous: Vec<hmac::Key>,
+    fingerprints: MacKeys,
     answers: Sealer,
 }
 
@@ -27,13 +21,8 @@ impl KeptAnswerSealer {
     /// # Errors
     /// When the cryptographic library fails.
     pub fn new(secret: &SecretString, previous: &[SecretString]) -> Result<Self, KeyError> {
-        let key = |secret| {
-            let key = derive_key(secret, KeyUse::RequestFingerprint)?;
-            Ok(hmac::Key::new(hmac::HMAC_SHA256, &*key))
-        };
         Ok(Self {
-            fingerprint: key(secret)?,
-            previous: previous.iter().map(key).collect::<Result<_, KeyError>>()?,
+            fingerprints: MacKeys::new(KeyUse::RequestFingerprint, secret, previous)?,
             answers: Sealer::new(KeyUse::KeptAnswer, secret, previous)?,
         })
     }
@@ -41,14 +30,11 @@ impl KeptAnswerSealer {
 
 impl AnswerSealer for KeptAnswerSealer {
     fn fingerprint(&self, payload: &[u8]) -> Fingerprint {
-        let mut octets = [0; 32];
-        octets.copy_from_slice(hmac::sign(&self.fingerprint, payload).as_ref());
-        Fingerprint(octets)
+        Fingerprint(self.fingerprints.sign(payload))
     }
 
     fn fits(&self, payload: &[u8], fingerprint: &Fingerprint) -> bool {
-        let mut keys = std::iter::once(&self.fingerprint).chain(&self.previous);
-        keys.any(|key| hmac::verify(key, payload, &fingerprint.0).is_ok())
+        self.fingerprints.verify(payload, &fingerprint.0)
     }
 
     fn answer_seal(&self, request: &RequestName, answer: &[u8]) -> Result<Vec<u8>, KeyError> {

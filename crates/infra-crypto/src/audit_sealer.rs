@@ -1,20 +1,16 @@
 //! Digests and signatures of the audit trail.
 
-use aws_lc_rs::{digest, hmac};
+use aws_lc_rs::digest;
 use doorward_domain::{
     audit::chain::Digest,
     ports::{AuditSealer, KeyError},
 };
 use secrecy::SecretString;
 
-use crate::key_derivation::{KeyUse, derive_key};
+use crate::{key_derivation::KeyUse, mac::MacKeys};
 
 /// Seals the audit trail with SHA-256 (FIPS 180-4) and HMAC-SHA256 (RFC 2104).
-pub struct HmacAuditSealer {
-    key: hmac::Key,
-    /// They verify what was signed before `auth.secret` was changed.
-    previous: Vec<hmac::Key>,
-}
+pub struct HmacAuditSealer(MacKeys);
 
 impl HmacAuditSealer {
     /// Takes `auth.secret` and `auth.previous_secrets`.
@@ -22,34 +18,24 @@ impl HmacAuditSealer {
     /// # Errors
     /// When the cryptographic library fails.
     pub fn new(secret: &SecretString, previous: &[SecretString]) -> Result<Self, KeyError> {
-        let key = |secret| {
-            let key = derive_key(secret, KeyUse::AuditTrail)?;
-            Ok(hmac::Key::new(hmac::HMAC_SHA256, &*key))
-        };
-        let previous = previous.iter().map(key).collect::<Result<_, KeyError>>()?;
-        Ok(Self { key: key(secret)?, previous })
+        Ok(Self(MacKeys::new(KeyUse::AuditTrail, secret, previous)?))
     }
 }
 
 impl AuditSealer for HmacAuditSealer {
     fn digest(&self, octets: &[u8]) -> Digest {
-        copied(digest::digest(&digest::SHA256, octets).as_ref())
+        let mut digest = Digest::default();
+        digest.copy_from_slice(digest::digest(&digest::SHA256, octets).as_ref());
+        digest
     }
 
     fn sign(&self, octets: &[u8]) -> Digest {
-        copied(hmac::sign(&self.key, octets).as_ref())
+        self.0.sign(octets)
     }
 
     fn verify(&self, octets: &[u8], signature: &Digest) -> bool {
-        let mut keys = std::iter::once(&self.key).chain(&self.previous);
-        keys.any(|key| hmac::verify(key, octets, signature).is_ok())
+        self.0.verify(octets, signature)
     }
-}
-
-fn copied(octets: &[u8]) -> Digest {
-    let mut digest = Digest::default();
-    digest.copy_from_slice(octets);
-    digest
 }
 
 #[cfg(test)]

@@ -1,62 +1,39 @@
 //! Device tokens: what marks a device on which somebody signed in before.
 
-use aws_lc_rs::hmac;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use doorward_domain::{DeviceId, KnownDevice, Timestamp, UserId, ports::KeyError};
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use crate::key_derivation::{KeyUse, derive_key};
+use crate::{key_derivation::KeyUse, mac::MacKeys, token_form::TokenForm};
 
-/// Lets people and secret scanners recognise a token by its looks.
-const PREFIX: &str = "dwd_";
 /// Octets of an id.
 const ID: usize = 16;
-/// Octets of what the MAC protects: the ids of user and device, and the time.
+/// What the MAC protects: the ids of user and device, and the time.
 const BODY: usize = ID + ID + 8;
-/// Octets of the MAC.
-const MAC: usize = 32;
-/// Characters of a token: the prefix, and base64 without padding of body and MAC.
-const TOKEN_LENGTH: usize = PREFIX.len() + ((BODY + MAC) * 4).div_ceil(3);
+const FORM: TokenForm<BODY> = TokenForm { prefix: "dwd_" };
 
-/// Makes and reads device tokens: `dwd_` and, in unpadded base64url, the 16 octets of the user id, those of
-/// the device id, the seconds since 1970 in 8 octets (big endian) and HMAC-SHA256 of all that.
-pub(crate) struct DeviceTokens {
-    key: hmac::Key,
-    /// They verify what was signed before `auth.secret` was changed.
-    previous: Vec<hmac::Key>,
-}
+/// Makes and reads device tokens: the 16 octets of the user id, those of the device id, the seconds since
+/// 1970 in 8 octets (big endian) and HMAC-SHA256 of all that.
+pub(crate) struct DeviceTokens(MacKeys);
 
 impl DeviceTokens {
     pub(crate) fn new(secret: &SecretString, previous: &[SecretString]) -> Result<Self, KeyError> {
-        let key = |secret| {
-            let key = derive_key(secret, KeyUse::DeviceToken)?;
-            Ok(hmac::Key::new(hmac::HMAC_SHA256, &*key))
-        };
-        let previous = previous.iter().map(key).collect::<Result<_, KeyError>>()?;
-        Ok(Self { key: key(secret)?, previous })
+        Ok(Self(MacKeys::new(KeyUse::DeviceToken, secret, previous)?))
     }
 
     pub(crate) fn sign(&self, device: KnownDevice) -> SecretString {
-        let mut octets = [0; BODY + MAC];
-        let (body, mac) = octets.split_at_mut(BODY);
+        let mut body = [0; BODY];
         body[..ID].copy_from_slice(device.user_id.as_uuid().as_bytes());
         body[ID..2 * ID].copy_from_slice(device.id.as_uuid().as_bytes());
         body[2 * ID..].copy_from_slice(&device.signed_in_at.unix_timestamp().to_be_bytes());
-        mac.copy_from_slice(hmac::sign(&self.key, body).as_ref());
-        format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(octets)).into()
+        FORM.write(&body, self.0.sign(&body))
     }
 
     pub(crate) fn verify(&self, token: &str) -> Option<KnownDevice> {
-        // The length is checked first, so that a huge token costs nothing.
-        if token.len() != TOKEN_LENGTH {
+        let (body, mac) = FORM.read(token)?;
+        if !self.0.verify(&body, &mac) {
             return None;
         }
-        let octets = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?;
-        let (body, mac) = octets.split_at_checked(BODY)?;
-        std::iter::once(&self.key)
-            .chain(&self.previous)
-            .find(|key| hmac::verify(key, body, mac).is_ok())?;
         let (ids, seconds) = body.split_at(2 * ID);
         let (user, device) = ids.split_at(ID);
         let seconds = i64::from_be_bytes(seconds.try_into().ok()?);
@@ -70,10 +47,15 @@ impl DeviceTokens {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     use proptest::prelude::*;
     use secrecy::ExposeSecret;
 
     use super::*;
+    use crate::mac::MAC;
+
+    const PREFIX: &str = FORM.prefix;
+    const TOKEN_LENGTH: usize = FORM.length();
 
     fn tokens() -> DeviceTokens {
         DeviceTokens::new(&"a secret of thirty-two octets!!!".into(), &[]).unwrap()
@@ -138,8 +120,8 @@ mod tests {
         let tokens = tokens();
         let mut octets = [0; BODY + MAC];
         octets[2 * ID..BODY].copy_from_slice(&i64::MAX.to_be_bytes());
-        let mac = hmac::sign(&tokens.key, &octets[..BODY]);
-        octets[BODY..].copy_from_slice(mac.as_ref());
+        let mac = tokens.0.sign(&octets[..BODY]);
+        octets[BODY..].copy_from_slice(&mac);
         assert_eq!(tokens.verify(&format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(octets))), None);
     }
 

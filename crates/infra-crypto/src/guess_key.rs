@@ -1,28 +1,21 @@
 //! The names of the counters of guesses.
 
-use aws_lc_rs::hmac;
 use doorward_domain::{GuessKey, GuessSubject, ports::KeyError};
 use secrecy::SecretString;
 
-use crate::key_derivation::{KeyUse, derive_key};
+use crate::{key_derivation::KeyUse, mac::MacKeys};
 
 /// Names counters by HMAC-SHA256, so that a stolen database tells neither which addresses were tried nor
 /// from where.
-pub(crate) struct GuessKeys {
-    key: hmac::Key,
-}
+pub(crate) struct GuessKeys(MacKeys);
 
 impl GuessKeys {
     pub(crate) fn new(secret: &SecretString) -> Result<Self, KeyError> {
-        let key = derive_key(secret, KeyUse::GuessCounter)?;
-        Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, &*key) })
+        Ok(Self(MacKeys::new(KeyUse::GuessCounter, secret, &[])?))
     }
 
     pub(crate) fn name(&self, subject: &GuessSubject) -> GuessKey {
-        let mac = hmac::sign(&self.key, subject.label().as_bytes());
-        let mut key = GuessKey([0; 32]);
-        key.0.copy_from_slice(mac.as_ref());
-        key
+        GuessKey(self.0.sign(subject.label().as_bytes()))
     }
 }
 

@@ -29,11 +29,13 @@ mod guess_key;
 mod hashing_pool;
 mod key_derivation;
 mod keyring;
+mod mac;
 mod proof_token;
 mod refresh_token;
 mod sealing;
 mod signing_key;
 mod stored_hash;
+mod token_form;
 mod token_service;
 
 pub use ambient::{SystemClock, SystemEntropy};

@@ -1,51 +1,36 @@
 //! Proofs as they are mailed: a token, which is the proof's id under a MAC, and a code of eight digits.
 
-use aws_lc_rs::{constant_time::verify_slices_are_equal, digest, hmac};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use aws_lc_rs::{constant_time::verify_slices_are_equal, digest};
 use doorward_domain::{ProofId, ProofPurpose, ProofSecrets, TokenDigest, ports::KeyError};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-use crate::key_derivation::{KeyUse, derive_key};
+use crate::{
+    key_derivation::KeyUse,
+    mac::{MAC, MacKeys},
+    token_form::TokenForm,
+};
 
-/// Lets people and secret scanners recognise a token by its looks.
-const PREFIX: &str = "dwp_";
-/// Octets of the proof's id.
-const ID: usize = 16;
-/// Octets of the MAC: the 256 bits that nobody can guess.
-const MAC: usize = 32;
-/// Characters of a token: the prefix, and base64 without padding of id and MAC.
-const TOKEN_LENGTH: usize = PREFIX.len() + (ID + MAC) / 3 * 4;
+/// The body is the proof's id. The 256 bits of the MAC are what nobody can guess.
+const FORM: TokenForm<16> = TokenForm { prefix: "dwp_" };
 /// How many codes there are: those of eight digits.
 const CODES: u128 = 100_000_000;
 
-/// Makes and reads proofs: `dwp_` and, in unpadded base64url, the 16 octets of the id and HMAC-SHA256 of
-/// purpose and id; and codes, which follow from another MAC of the same.
-pub(crate) struct ProofTokens {
-    key: hmac::Key,
-    /// They verify what was signed before `auth.secret` was changed.
-    previous: Vec<hmac::Key>,
-}
+/// Makes and reads proofs: the 16 octets of the id and HMAC-SHA256 of purpose and id; and codes, which follow
+/// from another MAC of the same.
+pub(crate) struct ProofTokens(MacKeys);
 
 impl ProofTokens {
     pub(crate) fn new(secret: &SecretString, previous: &[SecretString]) -> Result<Self, KeyError> {
-        let key = |secret| {
-            let key = derive_key(secret, KeyUse::Proof)?;
-            Ok(hmac::Key::new(hmac::HMAC_SHA256, &*key))
-        };
-        let previous = previous.iter().map(key).collect::<Result<_, KeyError>>()?;
-        Ok(Self { key: key(secret)?, previous })
+        Ok(Self(MacKeys::new(KeyUse::Proof, secret, previous)?))
     }
 
     pub(crate) fn sign(&self, purpose: ProofPurpose, id: ProofId) -> ProofSecrets {
-        let mut octets = [0; ID + MAC];
-        let (body, mac) = octets.split_at_mut(ID);
-        body.copy_from_slice(id.as_uuid().as_bytes());
-        mac.copy_from_slice(hmac::sign(&self.key, &labelled(TOKEN_LABEL, purpose, id)).as_ref());
-        let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(octets));
-        let token_digest = token_digest(&token);
-        let code = code(&self.key, purpose, id).into();
-        ProofSecrets { token: token.into(), token_digest, code }
+        let token =
+            FORM.write(id.as_uuid().as_bytes(), self.0.sign(&labelled(TOKEN_LABEL, purpose, id)));
+        let token_digest = token_digest(token.expose_secret());
+        let code = code(self.0.sign(&labelled(CODE_LABEL, purpose, id))).into();
+        ProofSecrets { token, token_digest, code }
     }
 
     pub(crate) fn verify(
@@ -53,28 +38,18 @@ impl ProofTokens {
         purpose: ProofPurpose,
         token: &str,
     ) -> Option<(ProofId, TokenDigest)> {
-        // The length is checked first, so that a huge token costs nothing.
-        if token.len() != TOKEN_LENGTH {
-            return None;
-        }
-        let octets = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?;
-        let (body, mac) = octets.split_at_checked(ID)?;
-        let id = ProofId::from_uuid(Uuid::from_slice(body).ok()?);
-        let signed = labelled(TOKEN_LABEL, purpose, id);
-        self.keys().find(|key| hmac::verify(key, &signed, mac).is_ok())?;
-        Some((id, token_digest(token)))
+        let (id, mac) = FORM.read(token)?;
+        let id = ProofId::from_uuid(Uuid::from_bytes(id));
+        let is_ours = self.0.verify(&labelled(TOKEN_LABEL, purpose, id), &mac);
+        is_ours.then(|| (id, token_digest(token)))
     }
 
     pub(crate) fn code_verify(&self, purpose: ProofPurpose, id: ProofId, presented: &str) -> bool {
         // Every key is looked at, so that the time does not tell which one it was.
-        self.keys().fold(false, |fits, key| {
-            let right = code(key, purpose, id);
+        self.0.sign_by_each(&labelled(CODE_LABEL, purpose, id)).fold(false, |fits, mac| {
+            let right = code(mac);
             fits | verify_slices_are_equal(right.as_bytes(), presented.as_bytes()).is_ok()
         })
-    }
-
-    fn keys(&self) -> impl Iterator<Item = &hmac::Key> {
-        std::iter::once(&self.key).chain(&self.previous)
     }
 }
 
@@ -88,10 +63,8 @@ fn labelled(label: &[u8], purpose: ProofPurpose, id: ProofId) -> Vec<u8> {
 }
 
 /// Eight digits. Of 128 bits so few are left that no digit is likelier than another by more than 2⁻¹⁰⁰.
-fn code(key: &hmac::Key, purpose: ProofPurpose, id: ProofId) -> String {
-    let mac = hmac::sign(key, &labelled(CODE_LABEL, purpose, id));
-    let number =
-        mac.as_ref().iter().take(16).fold(0_u128, |sum, octet| (sum << 8) | u128::from(*octet));
+fn code(mac: [u8; MAC]) -> String {
+    let number = mac.iter().take(16).fold(0_u128, |sum, octet| (sum << 8) | u128::from(*octet));
     format!("{:08}", number % CODES)
 }
 
@@ -107,6 +80,9 @@ mod tests {
     use secrecy::ExposeSecret;
 
     use super::*;
+
+    const PREFIX: &str = FORM.prefix;
+    const TOKEN_LENGTH: usize = FORM.length();
 
     const RESET: ProofPurpose = ProofPurpose::ResetPassword;
 

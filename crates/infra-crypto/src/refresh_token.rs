@@ -1,63 +1,38 @@
 //! Refresh tokens: a session and a generation under a MAC.
 
-use aws_lc_rs::hmac;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use doorward_domain::{SessionId, ports::KeyError, session::Generation};
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use crate::key_derivation::{KeyUse, derive_key};
+use crate::{key_derivation::KeyUse, mac::MacKeys, token_form::TokenForm};
 
-/// Lets people and secret scanners recognise a token by its looks.
-const PREFIX: &str = "dwr_";
 /// Octets of the session id.
 const SESSION: usize = 16;
-/// Octets of what the MAC protects: the session id and the generation.
+/// What the MAC protects: the session id and the generation.
 const BODY: usize = SESSION + 8;
-/// Octets of the MAC.
-const MAC: usize = 32;
-/// Characters of a token: the prefix, and base64 without padding of body and MAC.
-const TOKEN_LENGTH: usize = PREFIX.len() + ((BODY + MAC) * 4).div_ceil(3);
+const FORM: TokenForm<BODY> = TokenForm { prefix: "dwr_" };
 
-/// Makes and reads refresh tokens: `dwr_` and, in unpadded base64url, the 16 octets of the session
-/// id, the generation in 8 octets (big endian) and HMAC-SHA256 of both.
-pub(crate) struct RefreshTokens {
-    key: hmac::Key,
-    /// They verify what was signed before `auth.secret` was changed.
-    previous: Vec<hmac::Key>,
-}
+/// Makes and reads refresh tokens: the 16 octets of the session id, the generation in 8 octets (big endian)
+/// and HMAC-SHA256 of both.
+pub(crate) struct RefreshTokens(MacKeys);
 
 impl RefreshTokens {
     pub(crate) fn new(secret: &SecretString, previous: &[SecretString]) -> Result<Self, KeyError> {
-        let key = |secret| {
-            let key = derive_key(secret, KeyUse::RefreshToken)?;
-            Ok(hmac::Key::new(hmac::HMAC_SHA256, &*key))
-        };
-        let previous = previous.iter().map(key).collect::<Result<_, KeyError>>()?;
-        Ok(Self { key: key(secret)?, previous })
+        Ok(Self(MacKeys::new(KeyUse::RefreshToken, secret, previous)?))
     }
 
     pub(crate) fn sign(&self, session: SessionId, generation: Generation) -> SecretString {
-        let mut octets = [0; BODY + MAC];
-        let (body, mac) = octets.split_at_mut(BODY);
+        let mut body = [0; BODY];
         body[..SESSION].copy_from_slice(session.as_uuid().as_bytes());
         body[SESSION..].copy_from_slice(&generation.number().to_be_bytes());
-        mac.copy_from_slice(hmac::sign(&self.key, &labelled(body)).as_ref());
-        format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(octets)).into()
+        FORM.write(&body, self.0.sign(&labelled(&body)))
     }
 
     pub(crate) fn verify(&self, token: &str) -> Option<(SessionId, Generation)> {
-        // The length is checked first, so that a huge token costs nothing.
-        if token.len() != TOKEN_LENGTH {
+        let (body, mac) = FORM.read(token)?;
+        if !self.0.verify(&labelled(&body), &mac) {
             return None;
         }
-        // This decoder takes the canonical form only: no padding, and no bits set after the end.
-        let octets = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?;
-        let (body, mac) = octets.split_at_checked(BODY)?;
-        let signed = labelled(body);
-        std::iter::once(&self.key)
-            .chain(&self.previous)
-            .find(|key| hmac::verify(key, &signed, mac).is_ok())?;
         let (session, generation) = body.split_at(SESSION);
         let session = SessionId::from_uuid(Uuid::from_slice(session).ok()?);
         let generation = i64::from_be_bytes(generation.try_into().ok()?);
@@ -73,10 +48,15 @@ fn labelled(body: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     use proptest::prelude::*;
     use secrecy::ExposeSecret;
 
     use super::*;
+    use crate::mac::MAC;
+
+    const PREFIX: &str = FORM.prefix;
+    const TOKEN_LENGTH: usize = FORM.length();
 
     fn tokens() -> RefreshTokens {
         RefreshTokens::new(&"a secret of thirty-two octets!!!".into(), &[]).unwrap()
@@ -174,8 +154,8 @@ mod tests {
         for number in [-1, i64::MIN] {
             let mut octets = [0; BODY + MAC];
             octets[SESSION..BODY].copy_from_slice(&i64::to_be_bytes(number));
-            let mac = hmac::sign(&tokens.key, &labelled(&octets[..BODY]));
-            octets[BODY..].copy_from_slice(mac.as_ref());
+            let mac = tokens.0.sign(&labelled(&octets[..BODY]));
+            octets[BODY..].copy_from_slice(&mac);
             let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(octets));
             assert_eq!(tokens.verify(&token), None);
         }
@@ -185,8 +165,8 @@ mod tests {
     fn the_mac_covers_a_label() {
         let tokens = tokens();
         let body = [0; BODY];
-        let bare = hmac::sign(&tokens.key, &body);
-        let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode([&body, bare.as_ref()].concat()));
+        let bare = tokens.0.sign(&body);
+        let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode([&body[..], &bare].concat()));
         assert_eq!(tokens.verify(&token), None);
     }
 
