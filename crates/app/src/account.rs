@@ -155,19 +155,26 @@ async fn insert(
     // Whoever makes an account at the console vouches for its address.
     let user = User { email_verified: maker.is_some(), ..User::new(id, email, name, roles, now) };
     let mut work = ctx.store.begin().await?;
-    match work.user_insert(&user).await {
-        Err(StoreError::Conflict(Constraint::UserEmail)) => {
-            if ctx.policy.conceal_existing && maker.is_none() {
-                let told = LetterKind::AlreadySignedUp;
-                work.job_enqueue(&mailing::job(ctx, told, &user.email, None, now)).await?;
-            }
-            let refused = audit::event(ctx, AuditAction::SignUpRefused, now);
-            work.audit_append(&AuditEvent { actor: maker, ..refused }).await?;
-            telling.keep(ctx, &mut *work, None).await?;
-            work.commit().await?;
-            return Err(RegisterError::EmailTaken);
+    let mut taken = match work.user_insert(&user).await {
+        Err(StoreError::Conflict(Constraint::UserEmail)) => true,
+        inserted => inserted.map(|()| false)?,
+    };
+    // Looked at only now: whoever gave the address up at the same time has committed.
+    if !taken && work.proofs_reserve(&user.email, user.id, now).await? {
+        taken = true;
+        drop(work);
+        work = ctx.store.begin().await?;
+    }
+    if taken {
+        if ctx.policy.conceal_existing && maker.is_none() {
+            let told = LetterKind::AlreadySignedUp;
+            work.job_enqueue(&mailing::job(ctx, told, &user.email, None, now)).await?;
         }
-        other => other?,
+        let refused = audit::event(ctx, AuditAction::SignUpRefused, now);
+        work.audit_append(&AuditEvent { actor: maker, ..refused }).await?;
+        telling.keep(ctx, &mut *work, None).await?;
+        work.commit().await?;
+        return Err(RegisterError::EmailTaken);
     }
     work.credential_insert(user.id, &hash, now).await?;
     if maker.is_none() {

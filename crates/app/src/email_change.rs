@@ -124,7 +124,7 @@ pub enum SettleChangeError {
     /// As [`ProofError::TooManyAttempts`](proof::ProofError::TooManyAttempts).
     #[error("too many guesses")]
     TooManyAttempts { retry_after: Duration },
-    /// Somebody else has the address by now. The proof is not used up.
+    /// Somebody else has the address by now, or may take it back. The proof is not used up.
     #[error("there is an account with this address")]
     EmailTaken,
     #[error(transparent)]
@@ -197,6 +197,9 @@ async fn readdress(
         }
         changed => changed?.ok_or(SettleChangeError::Invalid)?,
     };
+    if work.proofs_reserve(address, user.id, now).await? {
+        return Err(SettleChangeError::EmailTaken);
+    }
     for purpose in
         [ProofPurpose::VerifyEmail, ProofPurpose::ResetPassword, ProofPurpose::ConfirmEmailChange]
     {

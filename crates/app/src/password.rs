@@ -36,7 +36,8 @@ pub enum ChangePasswordError {
 }
 
 /// Changes one's own password and ends all sessions but the present one: whoever knew the old
-/// password is signed out. Mails by which it could be reset are void, and a notice goes out.
+/// password is signed out. Mails by which it could be reset or the address be changed are void, and a
+/// notice goes out.
 ///
 /// # Errors
 /// [`ChangePasswordError::Password`] before any hashing; [`ChangePasswordError::WrongPassword`],
@@ -78,8 +79,10 @@ pub async fn change(
             until,
         )
         .await?;
-    let reset = ProofPurpose::ResetPassword;
-    work.proofs_void(user_id, reset, Timestamp::UNIX_EPOCH, now).await?;
+    // Whoever knew the old password may have begun either.
+    for purpose in [ProofPurpose::ResetPassword, ProofPurpose::ConfirmEmailChange] {
+        work.proofs_void(user_id, purpose, Timestamp::UNIX_EPOCH, now).await?;
+    }
     mailing::enqueue(ctx, &mut *work, LetterKind::PasswordChanged, &user, now).await?;
     let changed = audit::own(ctx, AuditAction::PasswordChanged, actor, now);
     work.audit_append(&changed.with("sessions_ended", ended.len())).await?;

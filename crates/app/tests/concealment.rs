@@ -91,6 +91,7 @@ fn full() -> MockStore {
     let mut work = MockUnitOfWork::new();
     work.expect_audit_append().returning(|_| Ok(()));
     work.expect_user_insert().returning(|_| Ok(()));
+    work.expect_proofs_reserve().returning(|_, _, _| Ok(false));
     work.expect_credential_insert().returning(|_, _, _| Ok(()));
     work.expect_job_enqueue().returning(|_| Ok(true));
     work.expect_commit().return_once(|| Err(StoreError::Unavailable("disk full".into())));

@@ -311,6 +311,7 @@ async fn mock_unit_of_work() {
     let mut work = MockUnitOfWork::new();
     work.expect_audit_append().returning(|_| Ok(()));
     work.expect_user_insert().times(1).returning(|_| Ok(()));
+    work.expect_proofs_reserve().returning(|_, _, _| Ok(false));
     work.expect_credential_insert()
         .times(1)
         .returning(|_, _, _| Err(StoreError::Busy("no lock in time".into())));

@@ -2,12 +2,14 @@
 
 use doorward_app::{
     Actor, Receipt, access,
+    account::{self, RegisterError},
     email_change::{self, ChangeEmail, ChangeEmailError, SettleChangeError},
+    password::{self, ChangePassword},
     password_reset::{self, ResetPassword},
     proof::Presented,
     session,
 };
-use doorward_domain::{Email, LetterKind, Mail, Password, UserId};
+use doorward_domain::{DisplayName, Email, LetterKind, Mail, Password, UserId};
 use doorward_testkit::{PASSWORD, World, token_of};
 use secrecy::ExposeSecret;
 use time::Duration;
@@ -220,5 +222,50 @@ async fn the_owners_word_makes_that_of_who_came_later_void() {
 
     cancel(&world, &owner).await.unwrap();
     cancel(&world, &thief).await.unwrap_err();
+    assert_eq!(address(&world, ada.user_id()).await, OLD);
+}
+
+#[tokio::test]
+async fn nobody_else_gets_an_address_that_its_owner_may_take_back() {
+    let world = World::default();
+    let ada = signed_up(&world, OLD).await;
+    let bob = signed_up(&world, "bob@example.com").await;
+    let (question, notice) = asked(&world, &ada, NEW).await;
+    confirm(&world, &question.unwrap()).await.unwrap();
+
+    let thief = account::Register {
+        email: Email::parse("ADA@example.com").unwrap(),
+        password: Password::parse(PASSWORD).unwrap(),
+        name: DisplayName::parse("Eve").unwrap(),
+    };
+    let refused = account::register(&world.ctx, thief.clone(), Receipt::none()).await;
+    assert!(matches!(refused, Err(RegisterError::EmailTaken)), "{refused:?}");
+    world.clock.advance(Duration::SECOND);
+    let (question, _) = asked(&world, &bob, OLD).await;
+    let refused = confirm(&world, &question.unwrap()).await;
+    assert!(matches!(refused, Err(SettleChangeError::EmailTaken)), "{refused:?}");
+    cancel(&world, &notice).await.unwrap();
+    assert_eq!(address(&world, ada.user_id()).await, OLD);
+
+    // When it cannot be taken back any more, it is free.
+    world.clock.advance(Duration::HOUR);
+    let (question, _) = asked(&world, &ada, NEW).await;
+    confirm(&world, &question.unwrap()).await.unwrap();
+    world.clock.advance(Duration::DAY);
+    account::register(&world.ctx, thief, Receipt::none()).await.unwrap();
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn a_change_that_was_asked_for_before_the_password_was_changed_is_void() {
+    let world = World::default();
+    let ada = signed_up(&world, OLD).await;
+    let (question, _) = asked(&world, &ada, NEW).await;
+    let command = ChangePassword {
+        current: Password::parse(PASSWORD).unwrap(),
+        new: Password::parse("four other words in a row").unwrap(),
+    };
+    password::change(&world.ctx, &ada, command).await.unwrap();
+    confirm(&world, &question.unwrap()).await.unwrap_err();
     assert_eq!(address(&world, ada.user_id()).await, OLD);
 }

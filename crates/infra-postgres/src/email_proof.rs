@@ -263,6 +263,33 @@ impl ProofRepository for PostgresUnitOfWork {
         rows.into_iter().map(EmailProof::try_from).collect()
     }
 
+    async fn proofs_reserve(
+        &mut self,
+        address: &Email,
+        except: UserId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.run(async |connection| {
+            sqlx::query_scalar!(
+                r#"
+                SELECT EXISTS (
+                    SELECT FROM email_proofs p JOIN users u ON u.id = p.user_id
+                    WHERE p.purpose = 'cancel_email_change' AND p.address_canonical = $1
+                      AND p.used_at IS NULL AND p.expires_at > $3
+                      AND u.id <> $2 AND u.email_canonical <> $1
+                ) AS "reserved!"
+                "#,
+                address.canonical(),
+                except.as_uuid(),
+                now,
+            )
+            .fetch_one(connection)
+            .await
+            .map_err(store_error)
+        })
+        .await
+    }
+
     async fn proofs_void(
         &mut self,
         user_id: UserId,

@@ -209,6 +209,31 @@ impl ProofRepository for SqliteUnitOfWork {
         rows.into_iter().map(EmailProof::try_from).collect()
     }
 
+    async fn proofs_reserve(
+        &mut self,
+        address: &Email,
+        except: UserId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (canonical, except, now) = (address.canonical(), except.as_uuid(), to_micros(now));
+        sqlx::query_scalar!(
+            r#"
+            SELECT EXISTS (
+                SELECT 1 FROM email_proofs p JOIN users u ON u.id = p.user_id
+                WHERE p.purpose = 'cancel_email_change' AND p.address_canonical = ?1
+                  AND p.used_at IS NULL AND p.expires_at > ?3
+                  AND u.id <> ?2 AND u.email_canonical <> ?1
+            ) AS "reserved!: bool"
+            "#,
+            canonical,
+            except,
+            now,
+        )
+        .fetch_one(self.connection())
+        .await
+        .map_err(store_error)
+    }
+
     async fn proofs_void(
         &mut self,
         user_id: UserId,

@@ -241,6 +241,7 @@ mock! {
         async fn proof_insert(&mut self, proof: &EmailProof) -> Result<ProofInserted, StoreError>;
         async fn proof_mailed(&mut self, id: ProofId, digest: &TokenDigest, code_expires_at: Timestamp, now: Timestamp) -> Result<bool, StoreError>;
         async fn proof_use(&mut self, id: ProofId, now: Timestamp) -> Result<bool, StoreError>;
+        async fn proofs_reserve(&mut self, address: &Email, except: UserId, now: Timestamp) -> Result<bool, StoreError>;
         async fn proofs_try_code(&mut self, purpose: ProofPurpose, address: &Email, now: Timestamp) -> Result<Vec<EmailProof>, StoreError>;
         async fn proofs_void(&mut self, user_id: UserId, purpose: ProofPurpose, since: Timestamp, now: Timestamp) -> Result<u64, StoreError>;
         async fn proofs_prune(&mut self, expired_before: Timestamp, limit: u32) -> Result<u64, StoreError>;

@@ -66,6 +66,15 @@ pub trait ProofRepository: Send {
         now: Timestamp,
     ) -> Result<Vec<EmailProof>, StoreError>;
 
+    /// Whether the address is kept for another user than this one, who gave it up and may take the change
+    /// back: a proof is live at `now` that cancels it, and the user has another address by now.
+    async fn proofs_reserve(
+        &mut self,
+        address: &Email,
+        except: UserId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
     /// Uses up all proofs of a user with this purpose that were made at `since` or later, and says how many.
     async fn proofs_void(
         &mut self,

@@ -226,16 +226,24 @@ impl Api {
 
     /// Adds so many users at once, who cannot sign in.
     pub async fn add_users(&self, count: usize) {
+        let emails: Vec<_> =
+            (0..count).map(|number| format!("extra-{number}@example.com")).collect();
+        self.import(&emails).await;
+    }
+
+    /// Adds users with these addresses, who cannot sign in.
+    pub async fn import(&self, emails: &[impl AsRef<str>]) {
         let (now, entropy) = (self.world.ctx.clock.now(), self.world.ctx.entropy.as_ref());
-        let user = |number| {
-            let email = Email::parse(&format!("extra-{number}@example.com")).unwrap();
+        let user = |email: &str| {
+            let email = Email::parse(email).unwrap();
             let name = DisplayName::parse("Extra").unwrap();
             let user = User::new(UserId::new(now, entropy), email, name, vec![], now);
             ImportedUser { user, password_hash: None }
         };
-        let users: Vec<ImportedUser> = (0..count).map(user).collect();
+        let users: Vec<ImportedUser> = emails.iter().map(|email| user(email.as_ref())).collect();
         let mut work = self.world.ctx.store.begin().await.unwrap();
-        assert_eq!(work.users_import(&users).await.unwrap(), vec![Imported::Added; count]);
+        let added = vec![Imported::Added; users.len()];
+        assert_eq!(work.users_import(&users).await.unwrap(), added);
         work.commit().await.unwrap();
     }
 

@@ -180,6 +180,29 @@ pub async fn a_code_works_when_its_mail_went_out_and_for_its_time(store: Arc<dyn
     assert_eq!(with_code("bob@example.com", NOW).await, []);
 }
 
+pub async fn an_address_is_reserved_for_who_may_take_it_back(store: Arc<dyn Store>) {
+    let ada = add_user(&store, 1, "ada@example.com").await;
+    let bob = add_user(&store, 2, "bob@example.com").await;
+    let cancel =
+        |number| EmailProof { purpose: ProofPurpose::CancelEmailChange, ..proof(number, &ada) };
+    let reserved = async |except: &User, at| {
+        let mut work = begin(&store).await;
+        work.proofs_reserve(&email("ADA@example.com"), except.id, at).await.unwrap()
+    };
+    insert(&store, &[cancel(10)]).await;
+    assert!(!reserved(&bob, NOW).await, "she still has it");
+    let mut work = begin(&store).await;
+    work.user_set_email(ada.id, &email("ada@example.org"), NOW).await.unwrap();
+    work.commit().await.unwrap();
+    assert!(reserved(&bob, NOW).await);
+    assert!(!reserved(&ada, NOW).await);
+    assert!(!reserved(&bob, NOW + Duration::HOUR).await, "the proof is over");
+    assert!(use_up(&store, 10, NOW).await);
+    assert!(!reserved(&bob, NOW).await, "she did so");
+    insert(&store, &[proof(11, &ada)]).await;
+    assert!(!reserved(&bob, NOW).await, "a proof of another purpose");
+}
+
 pub async fn proofs_are_made_void_by_user_purpose_and_time(store: Arc<dyn Store>) {
     let ada = add_user(&store, 1, "ada@example.com").await;
     let bob = add_user(&store, 2, "bob@example.com").await;

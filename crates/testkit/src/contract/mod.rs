@@ -138,6 +138,7 @@ macro_rules! store_contract {
             mails_to_an_address_count_after_its_user_is_gone,
             a_code_is_tried_so_often_and_no_more,
             a_code_works_when_its_mail_went_out_and_for_its_time,
+            an_address_is_reserved_for_who_may_take_it_back,
             proofs_are_made_void_by_user_purpose_and_time,
             proofs_are_pruned_when_they_expired_long_enough_ago,
             an_address_is_verified_and_replaced,

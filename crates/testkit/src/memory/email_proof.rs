@@ -112,6 +112,22 @@ impl ProofRepository for MemoryUnitOfWork {
         Ok(tried)
     }
 
+    async fn proofs_reserve(
+        &mut self,
+        address: &Email,
+        except: UserId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let users = &self.state.users;
+        Ok(self.state.proofs.values().any(|KeptProof { proof, .. }| {
+            proof.purpose == ProofPurpose::CancelEmailChange
+                && proof.address == *address
+                && proof.user_id != except
+                && proof.is_live(now)
+                && users.get(&proof.user_id).is_some_and(|user| user.email != *address)
+        }))
+    }
+
     async fn proofs_void(
         &mut self,
         user_id: UserId,
