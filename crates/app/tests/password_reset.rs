@@ -59,6 +59,19 @@ async fn ask(world: &World) -> Vec<Mail> {
     mails
 }
 
+/// Otherwise one could sign up with a stranger's address, and a few words in place of a name, and have them
+/// mailed.
+#[tokio::test]
+async fn a_mail_to_an_address_that_nobody_has_confirmed_bears_no_name() {
+    let (world, ada, mail) = asked().await;
+    assert_eq!(mail.name, None);
+    password_reset::confirm(&world.ctx, by_token(&mail, NEW)).await.unwrap();
+    // By now its mail was read.
+    let mails = [world.mails().await, ask(&world).await].concat();
+    assert_eq!(mails.len(), 2);
+    assert!(mails.iter().all(|mail| mail.name.as_ref() == Some(&ada.name)), "{mails:?}");
+}
+
 #[tokio::test]
 async fn a_password_that_is_refused_uses_nothing_up_and_hashes_nothing() {
     let (world, _, mail) = asked().await;
