@@ -299,7 +299,7 @@ mod tests {
             assert_eq!(rendered.html.contains("href=\"https:"), link, "{name}");
             assert!(!rendered.html.contains("src="), "{name}: nothing is loaded");
             let nameless = templates.render(&Mail { name: None, ..mail(letter) }).unwrap();
-            assert!(nameless.text.contains("\n\nHello,\n\n"), "{name}: {}", nameless.text);
+            assert!(nameless.text.starts_with("Hello,\n\n"), "{name}: {}", nameless.text);
             assert!(nameless.html.contains(">Hello,<"), "{name}: {}", nameless.html);
         }
         let rendered = templates.render(&mail(Letter::VerifyEmail(proof()))).unwrap();
