@@ -136,6 +136,21 @@ async fn a_reset_sets_the_password_ends_all_sessions_and_verifies_the_address() 
 }
 
 #[tokio::test]
+async fn who_has_no_device_token_is_let_in_by_a_reset_whatever_strangers_guessed() {
+    let (mut world, _, mail) = asked().await;
+    world.ctx.policy.lockout_max = Duration::SECOND;
+    for _ in 0..100 {
+        let refused = login(&world.ctx, "wrong").await;
+        assert!(matches!(refused, Err(LoginError::InvalidCredentials)), "{refused:?}");
+        world.clock.advance(Duration::SECOND);
+    }
+    let refused = login(&world.ctx, PASSWORD).await;
+    assert!(matches!(refused, Err(LoginError::TooManyAttempts { .. })), "{refused:?}");
+    password_reset::confirm(&world.ctx, by_token(&mail, NEW)).await.unwrap();
+    login(&world.ctx, NEW).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_code_does_it_too_and_only_once() {
     let (world, _, mail) = asked().await;
     let code = code_of(&mail);
