@@ -274,6 +274,8 @@ pub async fn delete(ctx: &Ctx, actor: &Actor, password: &Password) -> Result<(),
         return Err(DeleteError::WrongPassword);
     }
     if is_last_admin(&mut *work, &user).await? {
+        right.admitted.right(ctx, &mut *work, now).await?;
+        work.commit().await?;
         return Err(DeleteError::LastAdmin);
     }
     let ended = work.sessions_revoke(user_id, None, RevocationCause::Revoked, now, until).await?;

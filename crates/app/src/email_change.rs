@@ -88,7 +88,10 @@ pub async fn request(
     if !asked {
         drop(work);
         tracing::info!(%user_id, "a change of address was asked for too often");
-        receipt.keep_alone(ctx, &()).await?;
+        let mut work = ctx.store.begin().await?;
+        receipt.keep(ctx, &mut *work, &()).await?;
+        right.admitted.right(ctx, &mut *work, now).await?;
+        work.commit().await?;
         return Ok(());
     }
     work.audit_append(&audit::own(ctx, AuditAction::EmailChangeRequested, actor, now)).await?;

@@ -174,6 +174,24 @@ impl Admitted {
     }
 }
 
+/// Begins anew for whoever tries this address, because its secret is another one now: what was guessed at the
+/// one before says nothing about it. Last in the unit of work, see
+/// [`GuessRepository`](doorward_domain::ports::GuessRepository).
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn begin_anew(
+    ctx: &Ctx,
+    work: &mut dyn UnitOfWork,
+    email: &Email,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let account = GuessSubject::Account(email.clone());
+    let key = ctx.signer.guess_key(&account);
+    work.guess_hold(key, now).await?;
+    work.guess_put(key, GuessCounter::blank(now), account.rule()).await
+}
+
 fn lockout(
     ctx: &Ctx,
     subject: &GuessSubject,

@@ -10,7 +10,7 @@
 use std::{error::Error, sync::Arc};
 
 use doorward_domain::{
-    AuditAction, AuditParty, Email, EmailProof, JobError, JobKind, JobPayload, Letter, LetterKind,
+    AuditAction, AuditParty, DisplayName, Email, EmailProof, JobError, JobKind, JobPayload, Letter, LetterKind,
     Mail, NewJob, Proof, ProofId, ProofPurpose, Timestamp, User, UserId, UserStatus,
     ports::{MailError, ProofInserted, StoreError, UnitOfWork},
 };
@@ -242,7 +242,8 @@ async fn notify(
     letter: Letter,
     at: Timestamp,
 ) -> Result<Completed, AttemptError> {
-    let mail = Mail { id: attempt.id().as_uuid(), to, name: user.name.clone(), letter, at };
+    let name = name_at(user, &to);
+    let mail = Mail { id: attempt.id().as_uuid(), to, name, letter, at };
     hand_over(ctx, &attempt, &mail).await?;
     let work = ctx.store.begin().await?;
     attempt.complete(work, ctx.clock.now()).await
@@ -280,12 +281,8 @@ async fn deliver(
         ProofPurpose::CancelEmailChange => Letter::EmailChangeRequested { cancel_link: link },
     };
     let (id, to) = (proof.id.as_uuid(), proof.address.clone());
-    hand_over(
-        ctx,
-        &attempt,
-        &Mail { id, to, name: user.name.clone(), letter, at: proof.created_at },
-    )
-    .await?;
+    let name = name_at(user, &to);
+    hand_over(ctx, &attempt, &Mail { id, to, name, letter, at: proof.created_at }).await?;
 
     let now = ctx.clock.now();
     let mut work = ctx.store.begin().await?;
@@ -295,6 +292,11 @@ async fn deliver(
         .with("purpose", proof.purpose.as_str());
     work.audit_append(&mailed).await?;
     attempt.complete(work, now).await
+}
+
+/// How a user is addressed in a mail to this address. See [`Mail::name`].
+fn name_at(user: &User, to: &Email) -> Option<DisplayName> {
+    (user.email_verified && user.email == *to).then(|| user.name.clone())
 }
 
 /// Whole minutes, as people are told them; what was begun counts.

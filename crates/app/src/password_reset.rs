@@ -9,7 +9,7 @@ use time::Duration;
 use crate::{
     Ctx, Failure,
     failure::failed_from_ports,
-    mailing,
+    guess, mailing,
     proof::{self, Presented, failed_from_proof_check},
     revocation, session,
     verification::{self, RequestError},
@@ -47,7 +47,8 @@ pub enum ResetPasswordError {
 }
 
 /// Sets another password and ends all sessions. The address counts as verified from now on, because its mail
-/// was read. An account that is disabled stays so.
+/// was read. Whom strangers kept waiting by guessing at the password before can sign in at once. An account
+/// that is disabled stays so.
 ///
 /// # Errors
 /// [`ResetPasswordError::Password`] before the proof is used up, so that it serves for a better one;
@@ -84,6 +85,7 @@ pub async fn confirm(ctx: &Ctx, command: ResetPassword) -> Result<(), ResetPassw
     mailing::enqueue(ctx, &mut *work, LetterKind::PasswordChanged, &user, now).await?;
     let reset = proof::event(ctx, AuditAction::PasswordReset, &user, now);
     work.audit_append(&reset.with("sessions_ended", ended.len())).await?;
+    guess::begin_anew(ctx, &mut *work, &user.email, now).await?;
     work.commit().await?;
     revocation::apply(ctx, &ended, until);
     tracing::info!(user_id = %user.id, sessions = ended.len(), "password reset");

@@ -14,7 +14,7 @@ use time::Duration;
 use crate::{
     Actor, Ctx, Failure, audit,
     failure::failed_from_ports,
-    guess::{Guesser, RightPassword, check_password, failed_from_password_check},
+    guess::{Admitted, Guesser, RightPassword, check_password, failed_from_password_check},
     revocation,
 };
 
@@ -80,11 +80,11 @@ pub async fn login(ctx: &Ctx, command: Login) -> Result<Tokens, LoginError> {
     let RightPassword { admitted, outdated } = right;
     let Some((user, credential)) = found else { return Err(LoginError::InvalidCredentials) };
     if user.status == UserStatus::Disabled {
-        refused(ctx, owner, "account disabled").await?;
+        refused(ctx, admitted, user.id, "account disabled").await?;
         return Err(LoginError::AccountDisabled);
     }
     if ctx.policy.require_verified_email && !user.email_verified {
-        refused(ctx, owner, "address not verified").await?;
+        refused(ctx, admitted, user.id, "address not verified").await?;
         return Err(LoginError::EmailNotVerified);
     }
     let rehash = if outdated { Some(ctx.hasher.hash(&command.password).await?) } else { None };
@@ -97,12 +97,13 @@ pub async fn login(ctx: &Ctx, command: Login) -> Result<Tokens, LoginError> {
     // A password that was changed meanwhile, or that went with its account, is no longer right.
     if !work.credential_is_current(user_id, version).await? {
         drop(work);
-        refused(ctx, owner, "password changed meanwhile").await?;
+        let reason = "password changed meanwhile";
+        audit::record(ctx, &refusal(ctx, owner, reason, ctx.clock.now())).await?;
         return Err(LoginError::InvalidCredentials);
     }
     if !active {
         drop(work);
-        refused(ctx, owner, "account disabled").await?;
+        refused(ctx, admitted, user_id, "account disabled").await?;
         return Err(LoginError::AccountDisabled);
     }
     if let Some(hash) = rehash {
@@ -137,9 +138,18 @@ fn refusal(ctx: &Ctx, owner: Option<UserId>, reason: &'static str, now: Timestam
     AuditEvent { subject: owner.map(AuditParty::user), ..failed }
 }
 
-/// Writes down a refused sign-in whose password was right.
-async fn refused(ctx: &Ctx, owner: Option<UserId>, reason: &'static str) -> Result<(), StoreError> {
-    audit::record(ctx, &refusal(ctx, owner, reason, ctx.clock.now())).await
+/// Writes down a refused sign-in whose password was right: that was no wrong guess, however often it comes.
+async fn refused(
+    ctx: &Ctx,
+    admitted: Admitted,
+    owner: UserId,
+    reason: &'static str,
+) -> Result<(), StoreError> {
+    let now = ctx.clock.now();
+    let mut work = ctx.store.begin().await?;
+    work.audit_append(&refusal(ctx, Some(owner), reason, now)).await?;
+    admitted.right(ctx, &mut *work, now).await?;
+    work.commit().await
 }
 
 fn open(ctx: &Ctx, user: &User, device: Device, now: Timestamp) -> Session {

@@ -69,6 +69,20 @@ async fn a_wrong_password_asks_nothing() {
 }
 
 #[tokio::test]
+async fn a_right_password_is_no_wrong_guess_although_enough_mails_went_out() {
+    let world = World::default();
+    let ada = signed_up(&world, OLD).await;
+    for mails in [2, 2, 2, 0, 0] {
+        for _ in 0..4 {
+            let refused = request(&world, &ada, NEW, "wrong").await;
+            assert!(matches!(refused, Err(ChangeEmailError::WrongPassword)), "{refused:?}");
+        }
+        request(&world, &ada, NEW, PASSWORD).await.unwrap();
+        assert_eq!(world.mails().await.len(), mails);
+    }
+}
+
+#[tokio::test]
 async fn the_address_changes_when_the_new_one_was_confirmed_and_not_before() {
     let world = World::default();
     let ada = signed_up(&world, OLD).await;

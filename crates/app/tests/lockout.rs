@@ -194,6 +194,33 @@ async fn right_passwords_do_not_use_up_the_day() {
 }
 
 #[tokio::test]
+async fn a_right_password_is_no_wrong_guess_although_it_does_not_let_in() {
+    let mut world = world_from("192.0.2.1").await;
+    world.ctx.policy.require_verified_email = true;
+    guess_wrong(&world, ADA, FREE - 1).await;
+    // As who looks again and again whether the address is verified by now.
+    for _ in 0..200 {
+        let refusal = attempt(&world, ADA, PASSWORD).await;
+        assert!(matches!(refusal, Err(LoginError::EmailNotVerified)), "{refusal:?}");
+    }
+    guess_wrong(&world, ADA, FREE - 1).await;
+}
+
+#[tokio::test]
+async fn a_right_password_is_no_wrong_guess_although_the_account_may_not_be_deleted() {
+    let world = world_from("192.0.2.1").await;
+    let admin = world.admin("admin@example.com").await;
+    for _ in 0..FREE {
+        for _ in 1..FREE {
+            let refusal = delete(&world, &admin, "wrong").await;
+            assert!(matches!(refusal, Err(DeleteError::WrongPassword)), "{refusal:?}");
+        }
+        let refusal = delete(&world, &admin, PASSWORD).await;
+        assert!(matches!(refusal, Err(DeleteError::LastAdmin)), "{refusal:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_attacker_does_not_lock_out_the_owner_on_a_known_device() {
     let mut world = world_from("192.0.2.1").await;
     let token = attempt(&world, ADA, PASSWORD).await.unwrap().device_token.unwrap();

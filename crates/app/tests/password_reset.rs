@@ -59,6 +59,19 @@ async fn ask(world: &World) -> Vec<Mail> {
     mails
 }
 
+/// Otherwise one could sign up with a stranger's address, and a few words in place of a name, and have them
+/// mailed.
+#[tokio::test]
+async fn a_mail_to_an_address_that_nobody_has_confirmed_bears_no_name() {
+    let (world, ada, mail) = asked().await;
+    assert_eq!(mail.name, None);
+    password_reset::confirm(&world.ctx, by_token(&mail, NEW)).await.unwrap();
+    // By now its mail was read.
+    let mails = [world.mails().await, ask(&world).await].concat();
+    assert_eq!(mails.len(), 2);
+    assert!(mails.iter().all(|mail| mail.name.as_ref() == Some(&ada.name)), "{mails:?}");
+}
+
 #[tokio::test]
 async fn a_password_that_is_refused_uses_nothing_up_and_hashes_nothing() {
     let (world, _, mail) = asked().await;
@@ -120,6 +133,21 @@ async fn a_reset_sets_the_password_ends_all_sessions_and_verifies_the_address() 
     }
     login(&world.ctx, NEW).await.unwrap();
     world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn who_has_no_device_token_is_let_in_by_a_reset_whatever_strangers_guessed() {
+    let (mut world, _, mail) = asked().await;
+    world.ctx.policy.lockout_max = Duration::SECOND;
+    for _ in 0..100 {
+        let refused = login(&world.ctx, "wrong").await;
+        assert!(matches!(refused, Err(LoginError::InvalidCredentials)), "{refused:?}");
+        world.clock.advance(Duration::SECOND);
+    }
+    let refused = login(&world.ctx, PASSWORD).await;
+    assert!(matches!(refused, Err(LoginError::TooManyAttempts { .. })), "{refused:?}");
+    password_reset::confirm(&world.ctx, by_token(&mail, NEW)).await.unwrap();
+    login(&world.ctx, NEW).await.unwrap();
 }
 
 #[tokio::test]

@@ -18,8 +18,9 @@ pub struct Mail {
     /// the reader's program can show it once.
     pub id: Uuid,
     pub to: Email,
-    /// How the person is addressed.
-    pub name: DisplayName,
+    /// How the person is addressed: by their name, if they have shown that the address is theirs. Before
+    /// that, whoever typed the address in chose the name too, and could write to a stranger by it.
+    pub name: Option<DisplayName>,
     pub letter: Letter,
     /// When there was a reason for it, not when it is sent.
     pub at: Timestamp,

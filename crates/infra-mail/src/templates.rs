@@ -8,7 +8,7 @@ use std::{
 };
 
 use askama::Template;
-use doorward_domain::{Letter, Mail, Proof};
+use doorward_domain::{DisplayName, Letter, Mail, Proof};
 use minijinja::{Environment, UndefinedBehavior, Value};
 use secrecy::ExposeSecret;
 use time::{Duration, macros::format_description};
@@ -54,7 +54,8 @@ impl<'a> Words<'a> {
     fn of(mail: &'a Mail, product: &'a str) -> Self {
         let format = format_description!("[year]-[month]-[day] at [hour]:[minute] UTC");
         let at = mail.at.format(format).unwrap_or_else(|_| mail.at.to_string());
-        let words = Self { product, name: mail.name.as_str(), at, ..Self::default() };
+        let name = mail.name.as_ref().map_or("", DisplayName::as_str);
+        let words = Self { product, name, at, ..Self::default() };
         match &mail.letter {
             Letter::VerifyEmail(proof)
             | Letter::ResetPassword(proof)
@@ -240,7 +241,7 @@ impl Templates {
 
 #[cfg(test)]
 mod tests {
-    use doorward_domain::{DisplayName, Email};
+    use doorward_domain::Email;
     use time::macros::datetime;
     use uuid::Uuid;
 
@@ -271,7 +272,7 @@ mod tests {
         Mail {
             id: Uuid::nil(),
             to: Email::parse("ada@example.com").unwrap(),
-            name: DisplayName::parse("Ada <b>\"O'Neil\"</b>").unwrap(),
+            name: Some(DisplayName::parse("Ada <b>\"O'Neil\"</b>").unwrap()),
             letter,
             at: datetime!(2026-01-01 12:30 UTC),
         }
@@ -283,7 +284,7 @@ mod tests {
         for letter in letters() {
             let name = letter.name();
             let link = !Words::of(&mail(letter.clone()), "").link.is_empty();
-            let rendered = templates.render(&mail(letter)).unwrap();
+            let rendered = templates.render(&mail(letter.clone())).unwrap();
             assert!(rendered.subject.contains("Example & Co"), "{name}");
             let to_a_stranger = ["verify_email", "confirm_email_change"].contains(&name);
             let greets = rendered.text.contains("Hello Ada <b>\"O'Neil\"</b>,");
@@ -297,6 +298,9 @@ mod tests {
             assert_eq!(rendered.text.contains("https://app.example.org/"), link, "{name}");
             assert_eq!(rendered.html.contains("href=\"https:"), link, "{name}");
             assert!(!rendered.html.contains("src="), "{name}: nothing is loaded");
+            let nameless = templates.render(&Mail { name: None, ..mail(letter) }).unwrap();
+            assert!(nameless.text.starts_with("Hello,\n\n"), "{name}: {}", nameless.text);
+            assert!(nameless.html.contains(">Hello,<"), "{name}: {}", nameless.html);
         }
         let rendered = templates.render(&mail(Letter::VerifyEmail(proof()))).unwrap();
         for words in ["12345678", "24 hours", "10 minutes"] {

@@ -19,7 +19,7 @@ async fn a_mail_is_kept_as_it_would_have_been_sent_and_once() {
     let mail = Mail {
         id: Uuid::from_u128(7),
         to: Email::parse("Ada@example.com").unwrap(),
-        name: DisplayName::parse("Ada").unwrap(),
+        name: DisplayName::parse("Ada").ok(),
         letter: Letter::Welcome,
         at: datetime!(2026-01-01 00:00 UTC),
     };

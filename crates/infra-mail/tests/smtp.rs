@@ -45,7 +45,7 @@ fn mail_to(to: &str) -> Mail {
     Mail {
         id: Uuid::from_u128(7),
         to: Email::parse(to).unwrap(),
-        name: DisplayName::parse("Ada, <eve@example.com> Löve\"lace").unwrap(),
+        name: DisplayName::parse("Ada, <eve@example.com> Löve\"lace").ok(),
         letter: Letter::VerifyEmail(proof),
         at: datetime!(2026-01-01 12:30 UTC),
     }
