@@ -45,6 +45,8 @@ CREATE TABLE audit_checkpoint (
     single    boolean PRIMARY KEY DEFAULT true CHECK (single),
     seal      bigint NOT NULL CHECK (seal > 0),
     hash      bytea NOT NULL CHECK (length(hash) = 32),
+    -- That seal's own; the next one covers it.
+    seal_signature bytea NOT NULL CHECK (length(seal_signature) = 32),
     -- How many events were pruned so far.
     events    bigint NOT NULL CHECK (events >= 0),
     at        timestamptz NOT NULL,

@@ -41,6 +41,8 @@ CREATE TABLE audit_checkpoint (
     single    INTEGER PRIMARY KEY NOT NULL CHECK (single = 1),
     seal      INTEGER NOT NULL CHECK (seal > 0),
     hash      BLOB NOT NULL CHECK (length(hash) = 32),
+    -- That seal's own; the next one covers it.
+    seal_signature BLOB NOT NULL CHECK (length(seal_signature) = 32),
     -- How many events were pruned so far.
     events    INTEGER NOT NULL CHECK (events >= 0),
     at        INTEGER NOT NULL,

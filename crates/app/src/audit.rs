@@ -89,20 +89,39 @@ pub async fn list_own(
     Ok(found)
 }
 
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// To seal what comes after it would be to vouch for it.
+    #[error(
+        "seal {seal}, the last one, is signed neither with auth.secret nor with one of \
+         auth.previous_secrets: somebody has tampered with the audit trail, or the secret was changed. \
+         Give the former one in auth.previous_secrets; if it is lost, see `doorward audit vouch`"
+    )]
+    Forged { seal: i64 },
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
 /// Seals what was written since the last seal, and says how many events those were: none while another
 /// instance does. Nobody who writes waits for it.
 ///
 /// # Errors
-/// When the store fails; the next round seals what was left.
-pub async fn seal(ctx: &Ctx) -> Result<u64, StoreError> {
+/// [`SealError::Forged`]; when the store fails, and then the next round seals what was left.
+pub async fn seal(ctx: &Ctx) -> Result<u64, SealError> {
     let mut sealed = 0;
     // To look costs no unit of work, and most of the time there is nothing to seal.
     if ctx.store.audit_count_unsealed().await? == 0 {
         return Ok(sealed);
     }
+    // When everything before was pruned, the checkpoint says that what it names was signed.
+    let checkpoint = ctx.store.audit_checkpoint().await?;
+    let vouched = checkpoint.filter(|it| it.check(ctx.sealer.as_ref()).is_ok()).map(|it| it.link);
     loop {
         let mut work = ctx.store.begin().await?;
         let Some(end) = work.audit_chain_hold().await? else { return Ok(sealed) };
+        if !end.is_signed(ctx.sealer.as_ref()) && vouched != Some(end) {
+            return Err(SealError::Forged { seal: end.number });
+        }
         let events = work.audit_unsealed(EVENTS_OF_A_SEAL).await?;
         if events.is_empty() {
             return Ok(sealed);
@@ -168,6 +187,24 @@ async fn verify_from(
     checkpoint: Option<&Checkpoint>,
     progress: &mut (impl FnMut(u64) + Send),
 ) -> Result<Verified, VerifyError> {
+    let (mut proved, forged) = walk(ctx, checkpoint, progress).await?;
+    if let Some(seal) = forged {
+        return Err(VerifyError::Tampered(Tampering::SealForged { seal }));
+    }
+    if let Some(event) = ctx.store.audit_stray().await? {
+        return Err(VerifyError::Tampered(Tampering::EventPutIn { event }));
+    }
+    proved.unsealed = ctx.store.audit_count_unsealed().await?;
+    Ok(proved)
+}
+
+/// Goes along the chain from the checkpoint to its end, and says how far it is sound in itself; and which seal
+/// is the first that neither its own signature nor a later one proves.
+async fn walk(
+    ctx: &Ctx,
+    checkpoint: Option<&Checkpoint>,
+    progress: &mut (impl FnMut(u64) + Send),
+) -> Result<(Verified, Option<i64>), VerifyError> {
     let mut proved = Verified {
         end: checkpoint.map(|it| it.link).unwrap_or_default(),
         pruned: checkpoint.map(|it| it.events).unwrap_or_default(),
@@ -189,7 +226,7 @@ async fn verify_from(
             let held = events.remove(&seal.number).unwrap_or_default();
             seal.check(proved.end, &held, ctx.sealer.as_ref()).map_err(VerifyError::Tampered)?;
             forged = match forged {
-                _ if seal.is_signed(ctx.sealer.as_ref()) => None,
+                _ if seal.link().is_signed(ctx.sealer.as_ref()) => None,
                 None => Some(seal.number),
                 first => first,
             };
@@ -199,14 +236,56 @@ async fn verify_from(
         }
         progress(proved.events);
     }
-    if let Some(seal) = forged {
-        return Err(VerifyError::Tampered(Tampering::SealForged { seal }));
+    Ok((proved, forged))
+}
+
+/// Puts the signature of the present secret on a trail whose own secret is lost, so that it goes on. What it
+/// says is sound in itself, and nobody can prove any more that it was not written anew as a whole; so this
+/// is for an operator to decide. Nothing is done to a trail whose signatures hold.
+///
+/// The number of the last seal, if it was signed. `None` if there was no need, or a server sealed meanwhile.
+///
+/// # Errors
+/// [`VerifyError::Tampered`] when more is wrong with the trail than its signatures; then nothing is signed.
+pub async fn vouch(ctx: &Ctx) -> Result<Option<i64>, VerifyError> {
+    let sealer = ctx.sealer.as_ref();
+    let checkpoint = ctx.store.audit_checkpoint().await?;
+    let (Verified { end, .. }, forged) = walk(ctx, checkpoint.as_ref(), &mut |_| {}).await?;
+    let unsigned = checkpoint.filter(|it| it.check(sealer).is_err());
+    if forged.is_none() && unsigned.is_none() {
+        return Ok(None);
     }
-    if let Some(event) = ctx.store.audit_stray().await? {
-        return Err(VerifyError::Tampered(Tampering::EventPutIn { event }));
+    let now = ctx.clock.now();
+    let resigned = unsigned.map(|it| Checkpoint::make(it.link, it.events, it.at, sealer));
+    let mut work = ctx.store.begin().await?;
+    // What another instance has sealed meanwhile it has sealed on a signature that holds.
+    if work.audit_chain_hold().await? != Some(end) {
+        return Ok(None);
     }
-    proved.unsealed = ctx.store.audit_count_unsealed().await?;
-    Ok(proved)
+    work.audit_resign(&end.signed(sealer), resigned).await?;
+    let vouched = event(ctx, AuditAction::AuditVouched, now).by(AuditParty::console());
+    work.audit_append(&vouched.with("last_seal", end.number)).await?;
+    work.commit().await?;
+    tracing::warn!(last_seal = end.number, "the audit trail was signed with another secret");
+    Ok(Some(end.number))
+}
+
+/// Whether the seal, which is to be pruned, or a later one that follows on it, is signed with a secret that
+/// is still known.
+async fn is_proved(ctx: &Ctx, mut end: ChainLink) -> Result<bool, StoreError> {
+    while !end.is_signed(ctx.sealer.as_ref()) {
+        let seals = ctx.store.audit_seals(end.number, SEALS_AT_ONCE).await?;
+        if seals.is_empty() {
+            return Ok(false);
+        }
+        for seal in seals {
+            if seal.follows(end, ctx.sealer.as_ref()).is_err() {
+                return Ok(false);
+            }
+            end = seal.link();
+        }
+    }
+    Ok(true)
 }
 
 /// Removes whole seals with their events when the youngest of these was kept as long as the policy says.
@@ -227,6 +306,20 @@ pub(crate) async fn prune(ctx: &Ctx, now: Timestamp) -> Result<(), StoreError> {
         });
         let over: Vec<&Seal> = over.collect();
         let Some(last) = over.last() else { return Ok(()) };
+        // A checkpoint vouches for what it replaces.
+        let mut end = link;
+        let follows = over.iter().all(|seal| {
+            let follows = seal.follows(end, ctx.sealer.as_ref()).is_ok();
+            end = seal.link();
+            follows
+        });
+        if !follows || !is_proved(ctx, end).await? {
+            tracing::error!(
+                last_seal = last.number,
+                "the audit trail is not pruned, because it was tampered with: see `doorward audit verify`"
+            );
+            return Ok(());
+        }
         let events: u64 = over.iter().map(|seal| seal.events.len() as u64).sum();
         let total = before.map_or(0, |it| it.events) + events;
         let checkpoint = Checkpoint::make(last.link(), total, now, ctx.sealer.as_ref());

@@ -1,11 +1,11 @@
 //! The audit trail: what leaves an event, and what is proved of it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use doorward_app::{
-    Actor, Receipt, access,
+    Actor, Ctx, Receipt, access,
     account::{self, RegisterError},
-    audit::{self, Verified, VerifyError},
+    audit::{self, SealError, Verified, VerifyError},
     email_change::{self, ChangeEmail},
     grant::{self, Permitted},
     import::Import,
@@ -24,10 +24,10 @@ use doorward_domain::{
     JobKind, JobPayload, LetterKind, Mail, NewJob, Origin, PageLimit, PageRequest, Password, Role,
     RoleName, UserStatus,
     audit::chain::Tampering,
-    ports::{ImportDigest, Store},
+    ports::{AuditSealer, ImportDigest, Store},
     role::RoleDescription,
 };
-use doorward_testkit::{PASSWORD, World, mock::MockStore, token_of};
+use doorward_testkit::{PASSWORD, PlainSealer, World, mock::MockStore, token_of};
 use secrecy::{ExposeSecret, SecretString};
 use time::Duration;
 
@@ -204,6 +204,8 @@ async fn every_action_is_produced_and_none_gives_a_secret_away() {
     signing_key::rewrap(ctx).await.unwrap();
     signing_key::rotate_now(ctx).await.unwrap();
 
+    audit::seal(&with_secret(&world, 9, &[])).await.unwrap();
+    audit::vouch(ctx).await.unwrap();
     let before = events(&world).await;
     audit::seal(ctx).await.unwrap();
     world.clock.advance(Duration::days(366));
@@ -266,37 +268,109 @@ async fn pruning_takes_what_was_kept_long_enough_and_the_rest_is_still_proved() 
     assert_eq!(events(&kept).await.len(), 1, "for ever");
 }
 
-#[tokio::test]
-async fn a_seal_by_another_secret_is_named() {
-    let world = World::default();
-    world.registered("ada@example.com").await;
-    let mut intruder = world.ctx.clone();
-    intruder.sealer = std::sync::Arc::new(Other);
-    audit::seal(&intruder).await.unwrap();
-    let refused = audit::verify(&world.ctx, |_| {}).await;
-    assert!(
-        matches!(refused, Err(VerifyError::Tampered(Tampering::SealForged { seal: 1 }))),
-        "{refused:?}"
-    );
-    // A later seal by the present secret speaks for those before: so auth.secret can be changed.
-    world.registered("ben@example.com").await;
-    audit::seal(&world.ctx).await.unwrap();
-    assert_eq!(audit::verify(&world.ctx, |_| {}).await.unwrap().seals, 2);
+/// An installation over the same store, with this `auth.secret`, and these from before.
+fn with_secret(world: &World, secret: u8, previous: &'static [u8]) -> Ctx {
+    Ctx { sealer: Arc::new(Secret { secret, previous }), ..world.ctx.clone() }
 }
 
-/// The same digests, other signatures.
-struct Other;
+fn forged<T: std::fmt::Debug>(refused: &Result<T, VerifyError>) -> Option<i64> {
+    match refused {
+        Err(VerifyError::Tampered(Tampering::SealForged { seal })) => Some(*seal),
+        _ => None,
+    }
+}
 
-impl doorward_domain::ports::AuditSealer for Other {
+#[tokio::test]
+async fn nothing_is_sealed_on_top_of_a_seal_that_is_nobodys() {
+    let world = World::default();
+    let server = with_secret(&world, 1, &[]);
+    world.registered("ada@example.com").await;
+    audit::seal(&with_secret(&world, 9, &[])).await.unwrap();
+    assert_eq!(forged(&audit::verify(&server, |_| {}).await), Some(1));
+    world.registered("ben@example.com").await;
+    let refused = audit::seal(&server).await;
+    assert!(matches!(refused, Err(SealError::Forged { seal: 1 })), "{refused:?}");
+    let proved = audit::verify(&server, |_| {}).await;
+    assert_eq!(forged(&proved), Some(1), "the server has not made it sound");
+
+    // Unless an operator says that the secret is lost.
+    assert_eq!(audit::vouch(&server).await.unwrap(), Some(1));
+    assert_eq!(audit::seal(&server).await.unwrap(), 2);
+    assert_eq!(audit::verify(&server, |_| {}).await.unwrap().seals, 2);
+    assert_eq!(audit::vouch(&server).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_secret_can_be_changed_and_the_former_one_be_forgotten() {
+    let world = World::default();
+    world.registered("ada@example.com").await;
+    audit::seal(&with_secret(&world, 1, &[])).await.unwrap();
+    world.registered("ben@example.com").await;
+    audit::seal(&with_secret(&world, 2, &[1])).await.unwrap();
+    let server = with_secret(&world, 2, &[]);
+    assert_eq!(audit::verify(&server, |_| {}).await.unwrap().seals, 2);
+    world.registered("cy@example.com").await;
+    audit::seal(&server).await.unwrap();
+    // Seals whose own secret is forgotten are pruned because of those that came after.
+    world.clock.advance(Duration::days(366));
+    maintenance::prune(&server).await.unwrap();
+    let proved = audit::verify(&server, |_| {}).await.unwrap();
+    assert_eq!((proved.seals, proved.pruned, proved.unsealed), (0, 3, 1));
+    assert_eq!(audit::seal(&server).await.unwrap(), 1);
+    assert_eq!(audit::verify(&server, |_| {}).await.unwrap().seals, 1);
+}
+
+#[tokio::test]
+async fn a_lost_secret_is_replaced_also_under_a_checkpoint() {
+    let world = World::default();
+    world.registered("ada@example.com").await;
+    let before = with_secret(&world, 1, &[]);
+    audit::seal(&before).await.unwrap();
+    world.clock.advance(Duration::days(366));
+    maintenance::prune(&before).await.unwrap();
+    let server = with_secret(&world, 2, &[]);
+    let refused = audit::seal(&server).await;
+    assert!(matches!(refused, Err(SealError::Forged { seal: 1 })), "{refused:?}");
+    assert_eq!(audit::vouch(&server).await.unwrap(), Some(1));
+    assert_eq!(audit::seal(&server).await.unwrap(), 2);
+    assert_eq!(audit::verify(&server, |_| {}).await.unwrap().pruned, 1);
+}
+
+#[tokio::test]
+async fn what_an_intruder_sealed_in_the_past_is_not_pruned() {
+    let world = World::default();
+    world.registered("ada@example.com").await;
+    audit::seal(&with_secret(&world, 9, &[])).await.unwrap();
+    world.clock.advance(Duration::days(366));
+    let server = with_secret(&world, 1, &[]);
+    maintenance::prune(&server).await.unwrap();
+    assert_eq!(events(&world).await.len(), 1, "no checkpoint vouches for it");
+    assert_eq!(forged(&audit::verify(&server, |_| {}).await), Some(1));
+}
+
+/// The same digests whatever the secret, and signatures that need it.
+struct Secret {
+    secret: u8,
+    previous: &'static [u8],
+}
+
+impl Secret {
+    fn sign_by(&self, secret: u8, octets: &[u8]) -> [u8; 32] {
+        self.digest(&[&[secret], octets].concat())
+    }
+}
+
+impl AuditSealer for Secret {
     fn digest(&self, octets: &[u8]) -> [u8; 32] {
-        doorward_testkit::PlainSealer.digest(octets)
+        PlainSealer.digest(octets)
     }
 
-    fn sign(&self, _: &[u8]) -> [u8; 32] {
-        [1; 32]
+    fn sign(&self, octets: &[u8]) -> [u8; 32] {
+        self.sign_by(self.secret, octets)
     }
 
-    fn verify(&self, _: &[u8], _: &[u8; 32]) -> bool {
-        true
+    fn verify(&self, octets: &[u8], signature: &[u8; 32]) -> bool {
+        let mut known = self.previous.iter().chain([&self.secret]);
+        known.any(|secret| self.sign_by(*secret, octets) == *signature)
     }
 }

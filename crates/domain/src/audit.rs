@@ -97,6 +97,8 @@ actions! {
     ImportFinished = "import.finished",
     /// Events that were kept long enough were removed.
     AuditPruned = "audit.pruned",
+    /// The trail was signed with another secret, because its own is lost.
+    AuditVouched = "audit.vouched",
 }
 
 impl AuditAction {

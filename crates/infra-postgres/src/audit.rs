@@ -273,15 +273,21 @@ impl AuditQueries for PostgresStore {
     async fn audit_checkpoint(&self) -> Result<Option<Checkpoint>, StoreError> {
         let row = self
             .read(async |connection| {
-                sqlx::query!("SELECT seal, hash, events, at, signature FROM audit_checkpoint")
-                    .fetch_optional(connection)
-                    .await
-                    .map_err(store_error)
+                sqlx::query!(
+                    "SELECT seal, hash, seal_signature, events, at, signature FROM audit_checkpoint"
+                )
+                .fetch_optional(connection)
+                .await
+                .map_err(store_error)
             })
             .await?;
         row.map(|row| {
             Ok(Checkpoint {
-                link: ChainLink { number: row.seal, hash: digest(&row.hash)? },
+                link: ChainLink {
+                    number: row.seal,
+                    hash: digest(&row.hash)?,
+                    signature: digest(&row.seal_signature)?,
+                },
                 events: row.events.unsigned_abs(),
                 at: row.at,
                 signature: digest(&row.signature)?,
@@ -341,10 +347,10 @@ impl AuditLog for PostgresUnitOfWork {
             .run(async |connection| {
                 sqlx::query!(
                     r#"
-                    SELECT number AS "number!", hash AS "hash!" FROM (
-                        (SELECT number, hash FROM audit_seals ORDER BY number DESC LIMIT 1)
+                    SELECT number AS "number!", hash AS "hash!", signature AS "signature!" FROM (
+                        (SELECT number, hash, signature FROM audit_seals ORDER BY number DESC LIMIT 1)
                         UNION ALL
-                        (SELECT seal, hash FROM audit_checkpoint)
+                        (SELECT seal, hash, seal_signature FROM audit_checkpoint)
                     ) AS ends
                     ORDER BY 1 DESC LIMIT 1
                     "#
@@ -355,7 +361,8 @@ impl AuditLog for PostgresUnitOfWork {
             })
             .await?;
         let Some(end) = end else { return Ok(Some(ChainLink::default())) };
-        Ok(Some(ChainLink { number: end.number, hash: digest(&end.hash)? }))
+        let (hash, signature) = (digest(&end.hash)?, digest(&end.signature)?);
+        Ok(Some(ChainLink { number: end.number, hash, signature }))
     }
 
     async fn audit_unsealed(&mut self, limit: u32) -> Result<Vec<AuditEvent>, StoreError> {
@@ -395,18 +402,41 @@ impl AuditLog for PostgresUnitOfWork {
         .await
     }
 
+    async fn audit_resign(
+        &mut self,
+        end: &ChainLink,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<(), StoreError> {
+        self.run(async |connection| {
+            sqlx::query!(
+                "WITH last AS (UPDATE audit_seals SET signature = $2 WHERE number = $1)
+                 UPDATE audit_checkpoint SET signature = coalesce($3, signature)",
+                end.number,
+                &end.signature[..],
+                checkpoint.as_ref().map(|checkpoint| &checkpoint.signature[..]),
+            )
+            .execute(connection)
+            .await
+            .map(|_| ())
+            .map_err(store_error)
+        })
+        .await
+    }
+
     async fn audit_prune(&mut self, checkpoint: &Checkpoint) -> Result<bool, StoreError> {
         let replaced = self
             .run(async |connection| {
                 sqlx::query!(
-                    "INSERT INTO audit_checkpoint (seal, hash, events, at, signature)
-                     VALUES ($1, $2, $3, $4, $5)
+                    "INSERT INTO audit_checkpoint (seal, hash, seal_signature, events, at, signature)
+                     VALUES ($1, $2, $3, $4, $5, $6)
                      ON CONFLICT (single) DO UPDATE
-                     SET seal = excluded.seal, hash = excluded.hash, events = excluded.events,
+                     SET seal = excluded.seal, hash = excluded.hash,
+                         seal_signature = excluded.seal_signature, events = excluded.events,
                          at = excluded.at, signature = excluded.signature
                      WHERE audit_checkpoint.seal < excluded.seal",
                     checkpoint.link.number,
                     &checkpoint.link.hash[..],
+                    &checkpoint.link.signature[..],
                     i64::try_from(checkpoint.events).unwrap_or(i64::MAX),
                     checkpoint.at,
                     &checkpoint.signature[..],

@@ -263,13 +263,19 @@ impl AuditQueries for SqliteStore {
     }
 
     async fn audit_checkpoint(&self) -> Result<Option<Checkpoint>, StoreError> {
-        let row = sqlx::query!("SELECT seal, hash, events, at, signature FROM audit_checkpoint")
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(store_error)?;
+        let row = sqlx::query!(
+            "SELECT seal, hash, seal_signature, events, at, signature FROM audit_checkpoint"
+        )
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(store_error)?;
         row.map(|row| {
             Ok(Checkpoint {
-                link: ChainLink { number: row.seal, hash: digest(&row.hash)? },
+                link: ChainLink {
+                    number: row.seal,
+                    hash: digest(&row.hash)?,
+                    signature: digest(&row.seal_signature)?,
+                },
                 events: row.events.unsigned_abs(),
                 at: from_micros(row.at, WHAT)?,
                 signature: digest(&row.signature)?,
@@ -314,10 +320,10 @@ impl AuditLog for SqliteUnitOfWork {
         // Whoever has begun a unit of work is the only one to write, so the right is there already.
         let end = sqlx::query!(
             r#"
-            SELECT number AS "number!", hash AS "hash!" FROM (
-                SELECT number, hash FROM audit_seals
+            SELECT number AS "number!", hash AS "hash!", signature AS "signature!" FROM (
+                SELECT number, hash, signature FROM audit_seals
                 UNION ALL
-                SELECT seal, hash FROM audit_checkpoint
+                SELECT seal, hash, seal_signature FROM audit_checkpoint
             )
             ORDER BY number DESC LIMIT 1
             "#
@@ -326,7 +332,8 @@ impl AuditLog for SqliteUnitOfWork {
         .await
         .map_err(store_error)?;
         let Some(end) = end else { return Ok(Some(ChainLink::default())) };
-        Ok(Some(ChainLink { number: end.number, hash: digest(&end.hash)? }))
+        let (hash, signature) = (digest(&end.hash)?, digest(&end.signature)?);
+        Ok(Some(ChainLink { number: end.number, hash, signature }))
     }
 
     async fn audit_unsealed(&mut self, limit: u32) -> Result<Vec<AuditEvent>, StoreError> {
@@ -367,19 +374,45 @@ impl AuditLog for SqliteUnitOfWork {
         .map_err(store_error)
     }
 
+    async fn audit_resign(
+        &mut self,
+        end: &ChainLink,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<(), StoreError> {
+        let signature = &end.signature[..];
+        sqlx::query!(
+            "UPDATE audit_seals SET signature = ?2 WHERE number = ?1",
+            end.number,
+            signature,
+        )
+        .execute(self.connection())
+        .await
+        .map_err(store_error)?;
+        let Some(checkpoint) = checkpoint else { return Ok(()) };
+        let signature = &checkpoint.signature[..];
+        sqlx::query!("UPDATE audit_checkpoint SET signature = ?1", signature)
+            .execute(self.connection())
+            .await
+            .map(|_| ())
+            .map_err(store_error)
+    }
+
     async fn audit_prune(&mut self, checkpoint: &Checkpoint) -> Result<bool, StoreError> {
         let Checkpoint { link, events, at, signature } = checkpoint;
-        let (number, hash, signature) = (link.number, &link.hash[..], &signature[..]);
+        let (number, signature) = (link.number, &signature[..]);
+        let (hash, seal_signature) = (&link.hash[..], &link.signature[..]);
         let (events, at) = (i64::try_from(*events).unwrap_or(i64::MAX), to_micros(*at));
         let replaced = sqlx::query!(
-            "INSERT INTO audit_checkpoint (single, seal, hash, events, at, signature)
-             VALUES (1, ?1, ?2, ?3, ?4, ?5)
+            "INSERT INTO audit_checkpoint (single, seal, hash, seal_signature, events, at, signature)
+             VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT (single) DO UPDATE
-             SET seal = excluded.seal, hash = excluded.hash, events = excluded.events,
+             SET seal = excluded.seal, hash = excluded.hash,
+                 seal_signature = excluded.seal_signature, events = excluded.events,
                  at = excluded.at, signature = excluded.signature
              WHERE audit_checkpoint.seal < excluded.seal",
             number,
             hash,
+            seal_signature,
             events,
             at,
             signature,

@@ -36,6 +36,21 @@ pub(crate) fn verify(settings: &Settings, json: bool) -> Result<()> {
     }
 }
 
+/// Signs the trail with the present secret.
+pub(crate) fn vouch(settings: &Settings) -> Result<()> {
+    let outcome =
+        on_database(settings, Workload::Serving, async |ctx| match audit::vouch(&ctx).await {
+            Ok(signed) => Ok(Ok(signed)),
+            Err(VerifyError::Tampered(tampering)) => Ok(Err(tampering)),
+            Err(VerifyError::Failed(failure)) => Err(failure.into()),
+        })?;
+    match outcome {
+        Ok(Some(seal)) => print(&format!("Signed: seal {seal} and all before it.\n")),
+        Ok(None) => print("Nothing to do: the trail is signed.\n"),
+        Err(tampering) => bail!("nothing was signed, the audit trail is not sound: {tampering}"),
+    }
+}
+
 fn object(proved: &Verified) -> serde_json::Value {
     json!({
         "sound": true,

@@ -64,7 +64,7 @@ enum Command {
     /// Look at and replace the keys that sign access tokens, also beside a running server.
     #[command(subcommand)]
     Keys(Keys),
-    /// Prove that nobody has tampered with the audit trail.
+    /// Prove that nobody has tampered with the audit trail, or vouch for it.
     #[command(subcommand)]
     Audit(Audit),
     /// Ask a running server on this machine whether it is ready; for containers. The exit status is 0
@@ -210,6 +210,12 @@ enum Audit {
         #[arg(long)]
         json: bool,
     },
+    /// Sign the trail with the present auth.secret, because the one that signed it is lost. Until then it is
+    /// not sealed any more.
+    ///
+    /// What was written with a secret that is lost cannot be told from what was forged: you vouch for it.
+    /// A trail that is not sound in itself is not signed.
+    Vouch,
 }
 
 #[derive(Subcommand)]
@@ -259,6 +265,7 @@ fn run(sources: &Sources, command: Command) -> anyhow::Result<()> {
         }
         Command::Keys(Keys::Rewrap) => keys::rewrap(&load(sources)?.settings),
         Command::Audit(Audit::Verify { json }) => audit::verify(&load(sources)?.settings, json),
+        Command::Audit(Audit::Vouch) => audit::vouch(&load(sources)?.settings),
         Command::HealthCheck => commands::health_check(&load(sources)?.settings),
         Command::Openapi => commands::openapi(),
         Command::Config(Config::Check { json }) => commands::show(&load(sources)?.effective, json),

@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use doorward_app::{Ctx, audit, change, maintenance, signing_key};
+use doorward_app::{
+    Ctx,
+    audit::{self, SealError},
+    change, maintenance, signing_key,
+};
 use doorward_domain::ports::FeedCursor;
 use doorward_http::HttpState;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -104,8 +108,11 @@ async fn seal_audit_trail(ctx: Arc<Ctx>) {
         let failure = audit::seal(&ctx).await.err();
         let failed = failure.is_some();
         match failure {
-            Some(error) if !failing => {
+            Some(SealError::Store(error)) if !failing => {
                 tracing::warn!(error = chain(&error), "cannot seal the audit trail; trying again");
+            }
+            Some(forged @ SealError::Forged { .. }) if !failing => {
+                tracing::error!(error = chain(&forged), "the audit trail is not sealed any more");
             }
             None if failing => tracing::info!("the audit trail is sealed again"),
             _ => {}

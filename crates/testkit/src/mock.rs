@@ -263,6 +263,7 @@ mock! {
         async fn audit_chain_hold(&mut self) -> Result<Option<ChainLink>, StoreError>;
         async fn audit_unsealed(&mut self, limit: u32) -> Result<Vec<AuditEvent>, StoreError>;
         async fn audit_seal(&mut self, seal: &Seal) -> Result<(), StoreError>;
+        async fn audit_resign(&mut self, end: &ChainLink, checkpoint: Option<Checkpoint>) -> Result<(), StoreError>;
         async fn audit_prune(&mut self, checkpoint: &Checkpoint) -> Result<bool, StoreError>;
     }
     #[async_trait]

@@ -2,9 +2,9 @@
 //!
 //! Those who write events do not wait for one another, so the events themselves cannot be a chain. Every
 //! second the events that no seal holds yet are sealed together. A seal lists the digest of each, and its
-//! own hash covers that list and the hash of the seal before; so whoever changes, removes or puts in
-//! anything has to redo every later seal. And each seal is signed with a key that is not in the
-//! database.
+//! own hash covers that list, and hash and signature of the seal before; so whoever changes, removes or
+//! puts in anything has to redo every later seal. And each seal is signed with a key that is not in the
+//! database, by somebody who has checked the signature of the seal before.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +20,29 @@ pub struct ChainLink {
     pub number: i64,
     /// The hash of that seal.
     pub hash: Digest,
+    /// Its signature.
+    pub signature: Digest,
+}
+
+impl ChainLink {
+    /// Whether the seal is signed with a secret that is still known. That says as much of every seal
+    /// before it, because its hash covers theirs and whoever signed it has checked; so a former secret
+    /// need not be kept to prove what it signed. Before the first seal there is nothing to sign.
+    #[must_use]
+    pub fn is_signed(&self, sealer: &dyn AuditSealer) -> bool {
+        self.number == 0 || sealer.verify(&self.octets(), &self.signature)
+    }
+
+    /// The same with the signature of the present secret.
+    #[must_use]
+    pub fn signed(self, sealer: &dyn AuditSealer) -> Self {
+        Self { signature: sealer.sign(&self.octets()), ..self }
+    }
+
+    /// What the signature of a seal covers.
+    fn octets(&self) -> Vec<u8> {
+        [&b"seal\0"[..], &self.number.to_be_bytes(), &self.hash].concat()
+    }
 }
 
 /// An event that a seal holds.
@@ -65,36 +88,49 @@ impl Seal {
             hash: Digest::default(),
             signature: Digest::default(),
         };
-        let hash = seal.expected_hash(end.hash, sealer);
-        let link = ChainLink { number: seal.number, hash };
-        Self { hash, signature: sealer.sign(&seal_octets(link)), ..seal }
+        let hash = seal.expected_hash(end, sealer);
+        let link = Self { hash, ..seal.clone() }.link().signed(sealer);
+        Self { hash, signature: link.signature, ..seal }
     }
 
     /// Where the chain ends with this seal.
     #[must_use]
     pub const fn link(&self) -> ChainLink {
-        ChainLink { number: self.number, hash: self.hash }
+        ChainLink { number: self.number, hash: self.hash, signature: self.signature }
     }
 
-    /// Whether the seal is signed with a secret that is still known. That says as much of every seal
-    /// before it, because its hash covers theirs; so a former secret need not be kept to prove what it
-    /// signed.
-    #[must_use]
-    pub fn is_signed(&self, sealer: &dyn AuditSealer) -> bool {
-        sealer.verify(&seal_octets(self.link()), &self.signature)
-    }
-
-    fn expected_hash(&self, before: Digest, sealer: &dyn AuditSealer) -> Digest {
+    fn expected_hash(&self, before: ChainLink, sealer: &dyn AuditSealer) -> Digest {
         let mut octets = b"doorward audit seal v1\0".to_vec();
         octets.extend(self.number.to_be_bytes());
         octets.extend(super::micros(self.at).to_be_bytes());
-        octets.extend(before);
+        octets.extend(before.hash);
+        octets.extend(before.signature);
         octets.extend((self.events.len() as u64).to_be_bytes());
         for event in &self.events {
             octets.extend(event.id.as_uuid().as_bytes());
             octets.extend(event.digest);
         }
         sealer.digest(&octets)
+    }
+
+    /// Checks that this seal follows on the end of the chain.
+    ///
+    /// # Errors
+    /// [`Tampering::SealMissing`]; [`Tampering::SealChanged`], or [`Tampering::SealForged`] if it is the
+    /// seal before whose signature is nobody's.
+    pub fn follows(&self, end: ChainLink, sealer: &dyn AuditSealer) -> Result<(), Tampering> {
+        let number = end.number + 1;
+        if self.number != number {
+            return Err(Tampering::SealMissing { seal: number });
+        }
+        if self.hash == self.expected_hash(end, sealer) {
+            return Ok(());
+        }
+        Err(if end.is_signed(sealer) {
+            Tampering::SealChanged { seal: number }
+        } else {
+            Tampering::SealForged { seal: end.number }
+        })
     }
 
     /// Checks that this seal follows on the end of the chain and holds exactly these events.
@@ -107,13 +143,8 @@ impl Seal {
         events: &[AuditEvent],
         sealer: &dyn AuditSealer,
     ) -> Result<(), Tampering> {
-        let number = end.number + 1;
-        if self.number != number {
-            return Err(Tampering::SealMissing { seal: number });
-        }
-        if self.hash != self.expected_hash(end.hash, sealer) {
-            return Err(Tampering::SealChanged { seal: number });
-        }
+        self.follows(end, sealer)?;
+        let number = self.number;
         let listed: BTreeMap<_, _> = self.events.iter().map(|it| (it.id, it.digest)).collect();
         let found: BTreeMap<_, _> = events.iter().map(|event| (event.id, event)).collect();
         let mut ids: Vec<_> = listed.keys().chain(found.keys()).copied().collect();
@@ -130,11 +161,6 @@ impl Seal {
         }
         Ok(())
     }
-}
-
-/// What the signature of a seal covers.
-fn seal_octets(link: ChainLink) -> Vec<u8> {
-    [&b"seal\0"[..], &link.number.to_be_bytes(), &link.hash].concat()
 }
 
 /// What is left of seals that were removed because they were kept long enough: the chain goes on from
@@ -172,6 +198,7 @@ impl Checkpoint {
             &b"checkpoint\0"[..],
             &self.link.number.to_be_bytes(),
             &self.link.hash,
+            &self.link.signature,
             &self.events.to_be_bytes(),
             &super::micros(self.at).to_be_bytes(),
         ]

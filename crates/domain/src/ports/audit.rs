@@ -26,6 +26,14 @@ pub trait AuditLog: Send {
     /// Puts a seal on its events. To be called by who holds the chain.
     async fn audit_seal(&mut self, seal: &Seal) -> Result<(), StoreError>;
 
+    /// Puts the signature of `end` on the seal of that number, if it is there, and that of `checkpoint` on
+    /// the one that is there. To be called by who holds the chain.
+    async fn audit_resign(
+        &mut self,
+        end: &ChainLink,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<(), StoreError>;
+
     /// Removes the seals up to the one that the checkpoint names, with their events, and keeps the
     /// checkpoint instead of the one before. `false`, and no change, if that one names the same seal or
     /// a later one. To be called by who holds the chain.

@@ -57,7 +57,7 @@ async fn verify(world: &World) -> Result<Verified, Tampering> {
 async fn whatever_is_done_to_the_rows_is_named() {
     use Tampering::*;
     type Said = fn(&[AuditEventId]) -> Tampering;
-    let cases: [(&str, Said); 13] = [
+    let cases: [(&str, Said); 14] = [
         ("UPDATE audit_events SET ip = '192.0.2.1' WHERE id = {1}", |ids| EventChanged {
             seal: 1,
             event: ids[1],
@@ -90,9 +90,10 @@ async fn whatever_is_done_to_the_rows_is_named() {
             "UPDATE audit_seals SET at = (SELECT at FROM audit_seals WHERE number = 1) - interval '1 second' WHERE number = 2",
             |_| SealChanged { seal: 2 },
         ),
+        ("UPDATE audit_seals SET signature = hash WHERE number = 1", |_| SealForged { seal: 1 }),
         ("UPDATE audit_seals SET signature = hash WHERE number = 2", |_| SealForged { seal: 2 }),
         (
-            "INSERT INTO audit_checkpoint (seal, hash, events, at, signature) SELECT number, hash, 3, at, signature FROM audit_seals WHERE number = 1",
+            "INSERT INTO audit_checkpoint (seal, hash, seal_signature, events, at, signature) SELECT number, hash, signature, 3, at, hash FROM audit_seals WHERE number = 1",
             |_| CheckpointForged,
         ),
     ];

@@ -91,6 +91,20 @@ impl AuditLog for MemoryUnitOfWork {
         Ok(())
     }
 
+    async fn audit_resign(
+        &mut self,
+        end: &ChainLink,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<(), StoreError> {
+        if let Some(seal) = self.state.audit_seals.get_mut(&end.number) {
+            seal.signature = end.signature;
+        }
+        if let (Some(kept), Some(checkpoint)) = (&mut self.state.audit_checkpoint, checkpoint) {
+            kept.signature = checkpoint.signature;
+        }
+        Ok(())
+    }
+
     async fn audit_prune(&mut self, checkpoint: &Checkpoint) -> Result<bool, StoreError> {
         let last = checkpoint.link.number;
         if self.state.audit_checkpoint.is_some_and(|before| before.link.number >= last) {
