@@ -10,8 +10,8 @@
 use std::{error::Error, sync::Arc};
 
 use doorward_domain::{
-    AuditAction, AuditParty, DisplayName, Email, EmailProof, JobError, JobKind, JobPayload, Letter, LetterKind,
-    Mail, NewJob, Proof, ProofId, ProofPurpose, Timestamp, User, UserId, UserStatus,
+    AuditAction, AuditParty, DisplayName, Email, EmailProof, JobError, JobKind, JobPayload, Letter,
+    LetterKind, Mail, NewJob, Proof, ProofId, ProofPurpose, Timestamp, User, UserId, UserStatus,
     ports::{MailError, ProofInserted, StoreError, UnitOfWork},
 };
 use serde::{Deserialize, Serialize};
