@@ -240,7 +240,7 @@ pub struct NewJob {
 }
 
 impl NewJob {
-    /// How often a job is tried unless told otherwise. With the [`RetryPolicy`] that is about two days.
+    /// How often a job is tried unless told otherwise. With the [`RetryPolicy`] that is about thirty hours.
     pub const MAX_ATTEMPTS: u32 = 20;
 
     /// A job to be done at once.

@@ -185,6 +185,11 @@ impl Templates {
         for entry in fs::read_dir(folder).map_err(unreadable(folder))? {
             let path = entry.map_err(unreadable(folder))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
+            // What nobody put there for us: Kubernetes mounts files through folders of its own, such as
+            // `..data`, and editors leave theirs.
+            if name.starts_with('.') {
+                continue;
+            }
             let Some(source) = sources.get_mut(&*name) else {
                 let known = SOURCES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
                 return Err(TemplateError::Unknown { path, known });
@@ -341,6 +346,8 @@ mod tests {
             };
             assert_eq!(seen(&one.html), seen(&other.html));
         }
+        fs::create_dir(folder.path().join("..data")).unwrap();
+        fs::write(folder.path().join(".welcome.txt.swp"), "b0VIM").unwrap();
         fs::write(folder.path().join("welcome.txt"), "Hi {{ name }}\n\nAll set.\n").unwrap();
         let replaced = Templates::with_folder("Example", folder.path()).unwrap();
         let welcome = replaced.render(&mail(Letter::Welcome)).unwrap();

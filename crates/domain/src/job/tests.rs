@@ -68,6 +68,16 @@ fn the_last_attempt_has_no_next_one() {
     assert_eq!(policy.next(2, 3, NOW, &Nines), Some(NOW + Duration::seconds(4)));
 }
 
+/// What the README promises of mails that no server takes.
+#[test]
+fn a_job_is_tried_for_about_thirty_hours() {
+    let waits = |chance| -> Duration {
+        (1..NewJob::MAX_ATTEMPTS).map(|done| RetryPolicy::default().wait(done, chance)).sum()
+    };
+    assert_eq!(waits(u32::MAX / 2).whole_hours(), 29);
+    assert_eq!((waits(0).whole_hours(), waits(u32::MAX).whole_hours()), (19, 39));
+}
+
 #[test]
 fn ticks_are_the_same_on_all_instances() {
     let tick = latest_tick(NOW, Duration::minutes(5));
