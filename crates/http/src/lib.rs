@@ -29,5 +29,5 @@ pub use lifecycle::Lifecycle;
 pub use openapi::document;
 pub use rate_limit::RateLimits;
 pub use request_id::RequestId;
-pub use routes::{UserView, health_router, router};
+pub use routes::{MailPages, PagePathError, UserView, health_router, router};
 pub use state::{HttpSettings, HttpState};

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use doorward_app::Ctx;
 use ipnet::IpNet;
 
-use crate::{Lifecycle, RateLimits, rate_limit::RateLimiter, routes::DatabaseProbe};
+use crate::{Lifecycle, MailPages, RateLimits, rate_limit::RateLimiter, routes::DatabaseProbe};
 
 /// What an operator decides about HTTP.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct HttpSettings {
     pub rate_limits: Option<RateLimits>,
     /// Whether whoever asks sees the mails that were kept in place of being sent: for development only.
     pub mailbox: bool,
+    /// The pages to which the links in mails lead; `None` where the application has pages of its own.
+    pub mail_pages: Option<MailPages>,
 }
 
 /// What handlers share.

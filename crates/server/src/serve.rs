@@ -252,6 +252,7 @@ fn http_settings(settings: &Settings) -> HttpSettings {
         allowed_origins: settings.cors.allowed_origins.clone(),
         rate_limits: enabled.then_some(limits),
         mailbox: matches!(settings.mail.transport, Transport::Mailbox),
+        mail_pages: settings.mail.pages.clone(),
     }
 }
 

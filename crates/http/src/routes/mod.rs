@@ -9,6 +9,7 @@ mod export;
 mod health;
 mod job;
 mod keys;
+mod mail_pages;
 mod mailbox;
 mod password_reset;
 mod proof;
@@ -19,6 +20,7 @@ mod verification;
 
 pub use account::UserView;
 pub(crate) use health::{Checks, DatabaseProbe};
+pub use mail_pages::{MailPages, PagePathError};
 
 use axum::{Router, http::HeaderValue, middleware};
 use http::{HeaderName, Method, header};
@@ -41,12 +43,17 @@ use crate::{
 pub(crate) const BASE: &str = "/api/v1";
 
 /// The whole of Doorward: the API, the public keys, health, the OpenAPI document and its page. Errors
-/// are problems throughout, unknown addresses included. In development there is the mailbox as well.
+/// are problems throughout, unknown addresses included. In development there is the mailbox as well, and where
+/// they are wanted the pages of the links in mails.
 pub fn router(http: HttpState) -> Router {
     let (routes, _) = documented().split_for_parts();
     let document = openapi::document(&http.settings.public_url);
     let routes = routes.merge(docs::router(&document));
     let routes = if http.settings.mailbox { routes.merge(mailbox::router()) } else { routes };
+    let routes = match &http.settings.mail_pages {
+        Some(pages) => routes.merge(pages.router(&http)),
+        None => routes,
+    };
     let routes = routes.fallback(no_such_address);
     in_envelope(routes, http)
 }

@@ -15,6 +15,7 @@ mod journey;
 mod limits;
 mod lockout;
 mod mail_flows;
+mod mail_pages;
 mod mailbox;
 mod operation;
 mod permissions;

@@ -102,6 +102,7 @@ pub fn settings() -> HttpSettings {
         allowed_origins: Vec::new(),
         rate_limits: None,
         mailbox: false,
+        mail_pages: None,
     }
 }
 

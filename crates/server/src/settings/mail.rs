@@ -2,7 +2,8 @@
 
 use std::{net::IpAddr, path::Path, sync::Arc, time::Duration};
 
-use doorward_domain::DisplayName;
+use doorward_domain::{DisplayName, ProofPurpose};
+use doorward_http::MailPages;
 use doorward_infra_mail::{Security, Sender, SmtpSettings, Templates};
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
@@ -20,6 +21,8 @@ use crate::upkeep::chain;
 pub struct Mail {
     pub transport: Transport,
     pub templates: Arc<Templates>,
+    /// The pages to which links lead, if Doorward serves them.
+    pub pages: Option<MailPages>,
 }
 
 /// How mails leave.
@@ -65,7 +68,9 @@ pub(super) fn mail(environment: Environment, reader: &mut Reader) -> Result<Mail
     let server = reader.optional("mail.smtp_url", |text| smtp_url(environment, text));
     let sender = reader.optional("mail.from", sender);
     let patience = reader.seconds("mail.timeout_seconds");
-    let templates = templates(reader);
+    let product = product(reader);
+    let templates = templates(reader, product.as_ref().ok());
+    let pages = pages(reader, product.as_ref().ok());
     let word = chosen?.unwrap_or(match environment {
         _ if url_given => Word::Smtp,
         Environment::Development => Word::Mailbox,
@@ -84,7 +89,7 @@ pub(super) fn mail(environment: Environment, reader: &mut Reader) -> Result<Mail
         Word::Mailbox => Transport::Mailbox,
         Word::None => Transport::None,
     };
-    Ok(Mail { transport, templates: templates? })
+    Ok(Mail { transport, templates: templates?, pages: pages? })
 }
 
 fn smtp(
@@ -110,13 +115,19 @@ fn smtp(
     Ok(SmtpSettings { host, port, security, credentials, sender: sender?, patience: patience? })
 }
 
-fn templates(reader: &mut Reader) -> Result<Arc<Templates>, Refused> {
-    let product = reader.required("mail.product_name", |text| {
+fn product(reader: &mut Reader) -> Result<DisplayName, Refused> {
+    reader.required("mail.product_name", |text| {
         DisplayName::parse(text)
             .map_err(|error| Objection::new(error.to_string(), "give the name of your application"))
-    });
+    })
+}
+
+fn templates(
+    reader: &mut Reader,
+    product: Option<&DisplayName>,
+) -> Result<Arc<Templates>, Refused> {
     let folder = reader.optional("mail.templates_dir", |text| {
-        let product = product.as_ref().map_or("Doorward", DisplayName::as_str);
+        let product = product.map_or("Doorward", DisplayName::as_str);
         Templates::with_folder(product, Path::new(text)).map_err(|error| {
             Objection::new(
                 chain(&error),
@@ -124,8 +135,31 @@ fn templates(reader: &mut Reader) -> Result<Arc<Templates>, Refused> {
             )
         })
     });
-    let product = product?;
+    let product = product.ok_or(Refused)?;
     Ok(Arc::new(folder?.unwrap_or_else(|| Templates::built_in(product.as_str()))))
+}
+
+fn pages(reader: &mut Reader, product: Option<&DisplayName>) -> Result<Option<MailPages>, Refused> {
+    if !reader.switch("mail.pages")? {
+        return Ok(None);
+    }
+    let mut pages = MailPages::of(product.ok_or(Refused)?.as_str());
+    let mut all = Ok(());
+    for (purpose, key) in [
+        (ProofPurpose::VerifyEmail, "mail.verify_email_path"),
+        (ProofPurpose::ResetPassword, "mail.reset_password_path"),
+        (ProofPurpose::ConfirmEmailChange, "mail.confirm_email_change_path"),
+        (ProofPurpose::CancelEmailChange, "mail.cancel_email_change_path"),
+    ] {
+        // What is no path at all was refused as a place for a link to lead to.
+        let path = reader.text(key).filter(|_| !reader.refused(key));
+        if let Some(Err(error)) = path.map(|path| pages.add(purpose, &path)) {
+            let remedy =
+                "give another path, or set mail.pages to false if your application serves it";
+            all = Err(reader.refuse(key, Objection::new(error.to_string(), remedy)));
+        }
+    }
+    all.map(|()| Some(pages))
 }
 
 fn sender(text: &str) -> Result<Sender, Objection> {
@@ -262,6 +296,30 @@ mod tests {
         let wrong = faults(&[("APP_MAIL_SMTP_URL", "smtp://hush-hush@x"), ("APP_MAIL_FROM", "x")]);
         assert_eq!(wrong.len(), 2, "{wrong:?}");
         assert!(!wrong.concat().contains("hush-hush"), "{wrong:?}");
+    }
+
+    #[test]
+    fn pages_are_served_unless_the_application_has_them() {
+        let load = |variables: &[(&str, &str)]| load(&inputs("production", variables));
+        assert!(load(&[]).unwrap().settings.mail.pages.is_some());
+        let docs = ("APP_MAIL_VERIFY_EMAIL_PATH", "/docs/verify");
+        let same = ("APP_MAIL_CANCEL_EMAIL_CHANGE_PATH", "/reset-password");
+        let braces = ("APP_MAIL_CONFIRM_EMAIL_CHANGE_PATH", "/{lang}/confirm");
+        let without = ("APP_MAIL_PAGES", "false");
+        let loaded = load(&[docs, same, braces, without]).unwrap();
+        assert!(loaded.settings.mail.pages.is_none());
+        let Err(Faults(faults)) = load(&[docs, same, braces]) else {
+            panic!("they are in the way")
+        };
+        let said: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(said.len(), 3, "{said:?}");
+        for (said, words) in said.iter().zip([
+            "begins with /docs is Doorward's own; give another path, or set mail.pages to false",
+            "no page can be at `/{lang}/confirm`",
+            "`/reset-password` is the page of another kind of mail already",
+        ]) {
+            assert!(said.contains(words), "{said}");
+        }
     }
 
     #[test]

@@ -145,6 +145,7 @@ pub const TABLE: &[Setting] = &[
     Setting::text("mail.reset_password_path", "Page where another password is chosen"),
     Setting::text("mail.confirm_email_change_path", "Page where another address is confirmed"),
     Setting::text("mail.cancel_email_change_path", "Page where a change of address is stopped or undone"),
+    Setting::switch("mail.pages", "Serve plain pages of Doorward's own at these four paths; `false` where your application has them"),
     Setting::choice("mail.transport", &["smtp", "mailbox", "none"], "How mails leave: to a server; not at all, to be seen at `/dev/mailbox`, refused in production; not yet, they wait as jobs")
         .optional("`smtp` if `mail.smtp_url` is set, otherwise `mailbox`, in production `none`"),
     Setting::text("mail.smtp_url", "`smtps://user:password@host` (TLS, port 465), `smtp://user:password@host` (STARTTLS, port 587) or `smtp://host?tls=none` (a relay nearby, port 25)")

@@ -110,6 +110,7 @@ const UNUSABLE: &[(&str, &str, &str)] = &[
     ("mail.reset_password_path", "//example.net", "is no path"),
     ("mail.confirm_email_change_path", "/confirm?step=2", "is no path, or has a query"),
     ("mail.cancel_email_change_path", "", "is empty"),
+    ("mail.pages", "yes", "neither true nor false"),
     ("password.min_length", "7", "from 8 to 64"),
     ("password.min_length", "65", "from 8 to 64"),
     ("signup.conceal_existing", "yes", "neither true nor false"),

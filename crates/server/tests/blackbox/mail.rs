@@ -23,9 +23,11 @@ const FROM: (&str, &str) = ("APP_MAIL_FROM", "Doorward <no-reply@example.org>");
 async fn a_server_is_ready_whatever_its_mail_server_does() {
     let folder = folder();
     let url = format!("smtp://127.0.0.1:{}?tls=none", free_port());
-    let server = Server::start(folder.path(), &[("APP_MAIL_SMTP_URL", &url), FROM]).await;
+    let settings = [("APP_MAIL_SMTP_URL", &*url), FROM, ("APP_MAIL_PAGES", "false")];
+    let server = Server::start(folder.path(), &settings).await;
     let api = server.api();
     assert_eq!(api.get("/health/ready").await.expect(200)["status"], "ok");
+    api.get("/verify-email?token=x").await.expect_problem(404, "not_found");
     // What is sent elsewhere is not shown here.
     api.get("/dev/mailbox").await.expect_problem(404, "not_found");
     api.get("/dev/mailbox.json").await.expect_problem(404, "not_found");
@@ -38,8 +40,12 @@ async fn in_development_mails_are_kept_to_be_seen() {
     let server = Server::start(folder.path(), &[]).await;
     assert!(server.program.printed().contains("/dev/mailbox"));
     assert_eq!(server.api().get("/dev/mailbox.json").await.expect(200), json!([]));
-    let page = server.api().get("/dev/mailbox").await;
-    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    // The links in them lead somewhere.
+    for path in ["/dev/mailbox", "/verify-email?token=x", "/reset-password?token=x"] {
+        let page = server.api().get(path).await;
+        let html = Some("text/html; charset=utf-8");
+        assert_eq!((page.status, page.header("content-type")), (200, html), "{path}");
+    }
 }
 
 #[tokio::test]
@@ -62,6 +68,12 @@ async fn production_shows_no_mails_and_says_when_none_are_sent() {
     let refused = run(folder.path(), &settings, &["config", "check"], "").await;
     assert_ne!(refused.code, 0);
     assert!(refused.told.contains("mail.transport"), "{}", refused.told);
+
+    let in_the_way = [&production[..], &[("APP_MAIL_VERIFY_EMAIL_PATH", "/docs")]].concat();
+    let refused = run(folder.path(), &in_the_way, &["serve"], "").await;
+    assert_ne!(refused.code, 0);
+    assert!(refused.told.contains("mail.verify_email_path"), "{}", refused.told);
+    assert!(!refused.told.contains("panicked"), "{}", refused.told);
 }
 
 /// How long Doorward waits for its mail server.
