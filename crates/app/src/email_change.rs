@@ -149,6 +149,7 @@ pub async fn confirm(ctx: &Ctx, presented: &Presented) -> Result<(), SettleChang
         return Err(SettleChangeError::Invalid);
     }
     readdress(&mut *work, &user, &proof.address, now).await?;
+    work.user_verify_email(user.id, now).await?;
     work.audit_append(&proof::event(ctx, AuditAction::EmailChanged, &user, now)).await?;
     work.commit().await?;
     tracing::info!(user_id = %user.id, "address changed");
@@ -156,7 +157,8 @@ pub async fn confirm(ctx: &Ctx, presented: &Presented) -> Result<(), SettleChang
 }
 
 /// Stops a change of address. If it was confirmed already, the account gets the address back that the mail
-/// went to, and all its sessions end. The tokens of later changes are void then; those of earlier ones are
+/// went to, and all its sessions end. That address counts as verified no more: who says that they know nothing
+/// of a change does not say that the account is theirs. The tokens of later changes are void then; those of earlier ones are
 /// not, so who holds the oldest address has the last word.
 ///
 /// # Errors

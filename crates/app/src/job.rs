@@ -39,6 +39,9 @@ pub enum AttemptError {
     /// It may go better next time.
     #[error("{0}")]
     Failed(JobError),
+    /// It may go better after another wait than that of other jobs.
+    #[error("{error}")]
+    Waits { error: JobError, policy: RetryPolicy },
     /// It will never go better; for instance, the payload cannot be read.
     #[error("{0}")]
     Hopeless(JobError),
@@ -207,6 +210,7 @@ pub async fn attempt(
             Ok(())
         }
         Err(AttemptError::Failed(error)) => fail(ctx, &job, &error).await,
+        Err(AttemptError::Waits { error, policy }) => fail_for(ctx, &job, &error, policy).await,
         Err(AttemptError::Hopeless(error)) => settle(ctx, &job, &error, None).await,
         Err(AttemptError::Store(error)) => {
             tracing::warn!(
@@ -225,8 +229,17 @@ pub async fn attempt(
 /// # Errors
 /// When the store fails.
 pub async fn fail(ctx: &Ctx, job: &ClaimedJob, error: &JobError) -> Result<(), StoreError> {
+    fail_for(ctx, job, error, RetryPolicy::default()).await
+}
+
+async fn fail_for(
+    ctx: &Ctx,
+    job: &ClaimedJob,
+    error: &JobError,
+    policy: RetryPolicy,
+) -> Result<(), StoreError> {
     let (now, entropy) = (ctx.clock.now(), ctx.entropy.as_ref());
-    let next = RetryPolicy::default().next(job.attempts, job.max_attempts, now, entropy);
+    let next = policy.next(job.attempts, job.max_attempts, now, entropy);
     settle(ctx, job, error, next).await
 }
 

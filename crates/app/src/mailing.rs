@@ -11,7 +11,8 @@ use std::{error::Error, sync::Arc};
 
 use doorward_domain::{
     AuditAction, AuditParty, DisplayName, Email, EmailProof, JobError, JobKind, JobPayload, Letter,
-    LetterKind, Mail, NewJob, Proof, ProofId, ProofPurpose, Timestamp, User, UserId, UserStatus,
+    LetterKind, Mail, NewJob, Proof, ProofId, ProofPurpose, RetryPolicy, Timestamp, User, UserId,
+    UserStatus,
     ports::{MailError, ProofInserted, StoreError, UnitOfWork},
 };
 use serde::{Deserialize, Serialize};
@@ -24,8 +25,14 @@ use crate::{
 };
 
 /// A server refuses mails for good also while it is set up wrongly, and nobody is to lose theirs by that; so
-/// it must say it so often, which takes about an hour.
-const REFUSALS_BELIEVED: u32 = 12;
+/// it is believed only when it still says so after this time.
+const REFUSALS_BELIEVED_AFTER: Duration = Duration::HOUR;
+/// Somebody sits and waits for a mail: it is there within a minute of the server's recovery, however long that
+/// took.
+const RETRIES: RetryPolicy =
+    RetryPolicy { first: Duration::seconds(2), limit: Duration::seconds(45) };
+/// More attempts than a day has room for, after which no proof is of use any more.
+const MAX_ATTEMPTS: u32 = 3_000;
 
 /// What a job that mails knows.
 #[derive(Serialize, Deserialize)]
@@ -52,7 +59,8 @@ pub(crate) fn job(
     let json = serde_json::to_string(&note).unwrap_or_default();
     // An address is far from being as long as a payload may be.
     let payload = JobPayload::new(json).unwrap_or_else(|_| JobPayload::empty());
-    NewJob::new(JobKind::mail(letter), payload, now, ctx.entropy.as_ref())
+    let job = NewJob::new(JobKind::mail(letter), payload, now, ctx.entropy.as_ref());
+    NewJob { max_attempts: MAX_ATTEMPTS, ..job }
 }
 
 /// Has a mail sent to this address, about a user who is known.
@@ -244,7 +252,7 @@ async fn notify(
 ) -> Result<Completed, AttemptError> {
     let name = name_at(user, &to);
     let mail = Mail { id: attempt.id().as_uuid(), to, name, letter, at };
-    hand_over(ctx, &attempt, &mail).await?;
+    hand_over(ctx, &mail).await?;
     let work = ctx.store.begin().await?;
     attempt.complete(work, ctx.clock.now()).await
 }
@@ -282,7 +290,7 @@ async fn deliver(
     };
     let (id, to) = (proof.id.as_uuid(), proof.address.clone());
     let name = name_at(user, &to);
-    hand_over(ctx, &attempt, &Mail { id, to, name, letter, at: proof.created_at }).await?;
+    hand_over(ctx, &Mail { id, to, name, letter, at: proof.created_at }).await?;
 
     let now = ctx.clock.now();
     let mut work = ctx.store.begin().await?;
@@ -315,15 +323,20 @@ async fn nothing(
     attempt.complete(work, ctx.clock.now()).await
 }
 
-async fn hand_over(ctx: &Ctx, attempt: &Attempt, mail: &Mail) -> Result<(), AttemptError> {
-    ctx.mailer.send(mail).await.map_err(|error| {
-        let reason = JobError::new(&words(&error, &mail.to));
-        match error {
-            MailError::Temporary(_) => AttemptError::Failed(reason),
-            MailError::Refused(_) if attempt.number() < REFUSALS_BELIEVED => {
-                AttemptError::Failed(reason)
-            }
-            MailError::Refused(_) | MailError::Unwritable(_) => AttemptError::Hopeless(reason),
+async fn hand_over(ctx: &Ctx, mail: &Mail) -> Result<(), AttemptError> {
+    ctx.mailer.send(mail).await.map_err(|failure| {
+        let error = JobError::new(&words(&failure, &mail.to));
+        let age = ctx.clock.now() - mail.at;
+        let is_over = match failure {
+            // What carries no proof is of no use for longer either.
+            MailError::Temporary(_) => age >= Duration::DAY,
+            MailError::Refused(_) => age >= REFUSALS_BELIEVED_AFTER,
+            MailError::Unwritable(_) => true,
+        };
+        if is_over {
+            AttemptError::Hopeless(error)
+        } else {
+            AttemptError::Waits { error, policy: RETRIES }
         }
     })
 }

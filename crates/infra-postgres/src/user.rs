@@ -247,7 +247,7 @@ impl UserRepository for PostgresUnitOfWork {
             // transaction goes on.
             savepoint(connection, "SAVEPOINT address").await?;
             let changed = sqlx::query!(
-                "UPDATE users SET email = $2, email_canonical = $3, email_verified = true,
+                "UPDATE users SET email = $2, email_canonical = $3, email_verified = false,
                                   updated_at = $4
                  WHERE id = $1",
                 id.as_uuid(),

@@ -229,7 +229,7 @@ impl UserRepository for SqliteUnitOfWork {
         let (given, canonical) = (email.as_given(), email.canonical());
         let changed = sqlx::query!(
             "UPDATE OR IGNORE users
-             SET email = ?2, email_canonical = ?3, email_verified = 1, updated_at = ?4
+             SET email = ?2, email_canonical = ?3, email_verified = 0, updated_at = ?4
              WHERE id = ?1",
             uuid,
             given,

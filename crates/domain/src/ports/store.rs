@@ -135,7 +135,7 @@ pub trait UserRepository: Send {
     /// Marks the address as verified. `false` if there is no such user.
     async fn user_verify_email(&mut self, id: UserId, now: Timestamp) -> Result<bool, StoreError>;
 
-    /// Gives a user another address, which counts as verified, and returns the user as they are now;
+    /// Gives a user another address, which nobody has verified yet, and returns the user as they are now;
     /// `None` if there is no such user.
     ///
     /// # Errors

@@ -262,7 +262,8 @@ pub async fn an_address_is_verified_and_replaced(store: Arc<dyn Store>) {
     for address in ["ADA@example.com", "ada@example.org"] {
         let mut work = begin(&store).await;
         let changed = work.user_set_email(verified.id, &email(address), later).await.unwrap();
-        assert_eq!(changed.map(|user| user.email.as_given().to_owned()), Some(address.to_owned()));
+        let changed = changed.map(|user| (user.email.as_given().to_owned(), user.email_verified));
+        assert_eq!(changed, Some((address.to_owned(), false)));
         work.commit().await.unwrap();
     }
     assert_eq!(store.user_by_email(&email("ada@example.com")).await.unwrap(), None);

@@ -113,7 +113,7 @@ impl UserRepository for MemoryUnitOfWork {
         }
         let Some(user) = self.state.users.get_mut(&id) else { return Ok(None) };
         user.email = email.clone();
-        user.email_verified = true;
+        user.email_verified = false;
         user.updated_at = now;
         Ok(Some(user.clone()))
     }
