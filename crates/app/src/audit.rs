@@ -258,8 +258,10 @@ pub async fn vouch(ctx: &Ctx) -> Result<Option<i64>, VerifyError> {
     let now = ctx.clock.now();
     let resigned = unsigned.map(|it| Checkpoint::make(it.link, it.events, it.at, sealer));
     let mut work = ctx.store.begin().await?;
-    // What another instance has sealed meanwhile it has sealed on a signature that holds.
-    if work.audit_chain_hold().await? != Some(end) {
+    // What another instance has sealed or pruned meanwhile it has signed.
+    if work.audit_chain_hold().await? != Some(end)
+        || ctx.store.audit_checkpoint().await? != checkpoint
+    {
         return Ok(None);
     }
     work.audit_resign(&end.signed(sealer), resigned).await?;
@@ -268,6 +270,27 @@ pub async fn vouch(ctx: &Ctx) -> Result<Option<i64>, VerifyError> {
     work.commit().await?;
     tracing::warn!(last_seal = end.number, "the audit trail was signed with another secret");
     Ok(Some(end.number))
+}
+
+/// Signs the checkpoint with the present secret, so that the former one need not be kept to prove it. Seals
+/// need no such thing.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn resign_checkpoint(ctx: &Ctx) -> Result<(), StoreError> {
+    let sealer = ctx.sealer.as_ref();
+    let checkpoint = ctx.store.audit_checkpoint().await?;
+    // One by a secret that is not known is for an operator to vouch for.
+    let Some(known) = checkpoint.filter(|it| it.check(sealer).is_ok()) else { return Ok(()) };
+    let mut work = ctx.store.begin().await?;
+    let Some(end) = work.audit_chain_hold().await? else { return Ok(()) };
+    // A server that pruned meanwhile has made another one.
+    if ctx.store.audit_checkpoint().await? == checkpoint {
+        let resigned = Checkpoint::make(known.link, known.events, known.at, sealer);
+        work.audit_resign(&end, Some(resigned)).await?;
+        work.commit().await?;
+    }
+    Ok(())
 }
 
 /// Whether the seal, which is to be pruned, or a later one that follows on it, is signed with a secret that

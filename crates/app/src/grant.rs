@@ -8,10 +8,11 @@ use std::{
 };
 
 use doorward_domain::{
-    Permission, Role, RoleName, SessionId, UserId, UserStatus, ports::StoreError,
+    AuditAction, AuditParty, Permission, Role, RoleName, SessionId, UserId, UserStatus,
+    ports::StoreError,
 };
 
-use crate::{Actor, Ctx, Failure};
+use crate::{Actor, Ctx, Failure, audit};
 
 /// The roles of people who asked for something lately, and what the roles permit.
 ///
@@ -196,6 +197,20 @@ pub async fn permit<P: Needed>(ctx: &Ctx, actor: Actor) -> Result<Permitted<P>, 
     } else {
         Err(PermitError::Forbidden(permission))
     }
+}
+
+/// Writes down that the actor was not let.
+///
+/// # Errors
+/// When the store fails.
+pub async fn note_refusal(
+    ctx: &Ctx,
+    actor: &Actor,
+    permission: &Permission,
+) -> Result<(), PermitError> {
+    let denied = audit::event(ctx, AuditAction::AccessDenied, ctx.clock.now());
+    let denied = denied.by(AuditParty::user(actor.user_id()));
+    Ok(audit::record(ctx, &denied.with("permission", permission.as_str())).await?)
 }
 
 /// Whether what was found is still so, for work that takes long.

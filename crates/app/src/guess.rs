@@ -96,6 +96,15 @@ pub async fn admit(ctx: &Ctx, guesser: &Guesser) -> Result<Admitted, AdmitError>
     Ok(Admitted { guesser: guesser.clone(), claimed })
 }
 
+/// Refuses a guess that has to wait. One that is let through is not admitted yet.
+///
+/// # Errors
+/// [`PasswordCheckError::TooMany`].
+pub async fn refuse_locked(ctx: &Ctx, guesser: &Guesser) -> Result<(), PasswordCheckError> {
+    look(ctx, guesser, ctx.clock.now()).await?;
+    Ok(())
+}
+
 /// Reads the counters of the gates, and refuses if the guess has to wait.
 async fn look(
     ctx: &Ctx,

@@ -14,9 +14,10 @@ use time::Duration;
 
 use crate::{Ctx, Failure, failure::failed_from_ports, grant::Principal};
 
-/// How long a request may be carried out before somebody else may do it instead. Longer than any use
-/// case waits for hashes and for the database, because one that is overtaken has worked in vain.
-const LEASE: Duration = Duration::MINUTE;
+/// How long a request may be carried out before somebody else may do it instead: when its process was killed,
+/// its sender has to wait so long. Longer than a use case waits for hashes and for the database unless much is
+/// wrong, because one that is overtaken has worked in vain.
+const LEASE: Duration = Duration::seconds(20);
 
 /// A request that names itself.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ use time::Duration;
 use crate::{
     Actor, Ctx, Failure, audit,
     failure::failed_from_ports,
-    guess::{Admitted, Guesser, RightPassword, check_password, failed_from_password_check},
+    guess::{self, Admitted, Guesser, RightPassword, check_password, failed_from_password_check},
     revocation,
 };
 
@@ -65,6 +65,10 @@ pub enum LoginError {
 /// [`LoginError::InvalidCredentials`] after the same work, whether the address is known or not;
 /// [`LoginError::TooManyAttempts`].
 pub async fn login(ctx: &Ctx, command: Login) -> Result<Tokens, LoginError> {
+    if command.device_token.is_none() {
+        // Whether there is such an account is looked up only by who may go on, or the time would tell.
+        guess::refuse_locked(ctx, &Guesser::stranger(ctx, &command.email, None)).await?;
+    }
     let found = ctx.store.credential_by_email(&command.email).await?;
     let hash = found.as_ref().map(|(_, credential)| &credential.hash);
     let owner = found.as_ref().map(|(user, _)| user.id);

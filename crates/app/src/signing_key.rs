@@ -196,6 +196,7 @@ pub async fn rewrap(ctx: &Ctx) -> Result<usize, SigningKeyError> {
     let rewrapped = audit::event(ctx, AuditAction::SigningKeysRewrapped, ctx.clock.now());
     work.audit_append(&rewrapped.by(AuditParty::console()).with("keys", count)).await?;
     work.commit().await?;
+    audit::resign_checkpoint(ctx).await?;
     tracing::info!(keys = count, "signing keys encrypted anew");
     Ok(count)
 }

@@ -21,8 +21,8 @@ use doorward_app::{
 };
 use doorward_domain::{
     AuditAction, AuditEvent, AuditFilter, AuditParty, Device, DisplayName, Email, JobError,
-    JobKind, JobPayload, LetterKind, Mail, NewJob, Origin, PageLimit, PageRequest, Password, Role,
-    RoleName, UserStatus,
+    JobKind, JobPayload, LetterKind, Mail, NewJob, Origin, PageLimit, PageRequest, Password,
+    Permission, Role, RoleName, UserStatus,
     audit::chain::Tampering,
     ports::{AuditSealer, ImportDigest, Store},
     role::RoleDescription,
@@ -195,6 +195,7 @@ async fn every_action_is_produced_and_none_gives_a_secret_away() {
     }
     user::delete(ctx, &by, ada.id).await.unwrap();
     user::begin_export(ctx, &console(), true).await.unwrap();
+    grant::note_refusal(ctx, &admin, &Permission::USERS_READ).await.unwrap();
     retry_and_delete_a_job(&world, admin).await;
 
     let file = ImportDigest([7; 32]);

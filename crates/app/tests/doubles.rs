@@ -283,7 +283,7 @@ async fn mock_store() {
     let unavailable = || StoreError::Unavailable("connection refused".into());
     let mut store = MockStore::new();
     store.expect_user_by_id().times(1).returning(move |_| Err(unavailable()));
-    store.expect_credential_by_email().times(1).returning(move |_| Err(unavailable()));
+    store.expect_guess_counters().times(1).returning(move |_| Err(unavailable()));
 
     // An actor comes from a token, and checking a token reads no store.
     let elsewhere = World::default();
@@ -360,6 +360,12 @@ async fn mocks_in_sequence() {
     work.expect_audit_append().returning(|_| Ok(()));
     // Two sequences, because the unit of work moves into the last call of the outer one.
     let (mut outside, mut inside) = (Sequence::new(), Sequence::new());
+    // Whether there is such an account is not even looked up for who is locked out.
+    store
+        .expect_guess_counters()
+        .times(1)
+        .in_sequence(&mut outside)
+        .returning(|keys| Ok(vec![None; keys.len()]));
     store
         .expect_credential_by_email()
         .times(1)

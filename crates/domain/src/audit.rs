@@ -78,6 +78,8 @@ actions! {
     ProofRefused = "proof.refused",
     /// A signed-in person gave a wrong password where it is asked for once more.
     PasswordRefused = "password.refused",
+    /// Somebody asked for what their roles do not permit.
+    AccessDenied = "access.denied",
     RoleGranted = "role.granted",
     RoleRevoked = "role.revoked",
     RoleCreated = "role.created",

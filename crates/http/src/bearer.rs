@@ -6,11 +6,13 @@ use axum::{
 };
 use doorward_app::{
     Actor, access,
-    grant::{self, Needed, Permitted},
+    grant::{self, Needed, PermitError, Permitted},
 };
 
 use crate::{
     HttpState,
+    client::Asked,
+    detached::detached,
     problem::{Code, Problem},
 };
 
@@ -41,7 +43,22 @@ impl<P: Needed> FromRequestParts<HttpState> for Let<P> {
 
     async fn from_request_parts(parts: &mut Parts, http: &HttpState) -> Result<Self, Problem> {
         let SignedIn(actor) = SignedIn::from_request_parts(parts, http).await?;
-        Ok(Self(grant::permit(&http.ctx, actor).await?))
+        let refused = match grant::permit(&http.ctx, actor).await {
+            Ok(permitted) => return Ok(Self(permitted)),
+            Err(refused) => refused,
+        };
+        if let PermitError::Forbidden(permission) = &refused {
+            let (Asked(ctx), permission) = (asked(parts, http).await, permission.clone());
+            detached(async move { grant::note_refusal(&ctx, &actor, &permission).await }).await?;
+        }
+        Err(refused.into())
+    }
+}
+
+async fn asked(parts: &mut Parts, http: &HttpState) -> Asked {
+    match Asked::from_request_parts(parts, http).await {
+        Ok(asked) => asked,
+        Err(never) => match never {},
     }
 }
 

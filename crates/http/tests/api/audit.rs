@@ -71,6 +71,10 @@ async fn each_operation_that_changes_something_leaves_an_event_or_says_why_not()
     roles(&mut tour, &admin).await;
     other_accounts(&mut tour, &admin).await;
     jobs(&mut tour, &admin).await;
+    let eve = api.signed_in("eve@example.com").await;
+    let refused = Some(eve.as_str());
+    tour.step("export_users", "GET /users/export", refused, None, &["access.denied"]).await;
+    tour.step("delete_role", "DELETE /roles/support", refused, None, &["access.denied"]).await;
     tour.step("logout", "POST /auth/logout", Some(&admin), None, &["session.ended"]).await;
     let writes = operations().into_iter().filter(|it| it.method != Method::GET);
     let missing: Vec<_> = writes.map(|it| it.id).filter(|id| !tour.tried.contains(&**id)).collect();

@@ -16,7 +16,7 @@ fn cause() -> Box<dyn std::error::Error + Send + Sync> {
 async fn failing(error: fn() -> StoreError) -> Api {
     let mut api = Api::new().await;
     let mut store = MockStore::new();
-    store.expect_credential_by_email().returning(move |_| Err(error()));
+    store.expect_guess_counters().returning(move |_| Err(error()));
     store.expect_begin().returning(move || Err(error()));
     store.expect_ping().returning(move || Err(error()));
     api.world.ctx.store = Arc::new(store);
