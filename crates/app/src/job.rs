@@ -39,9 +39,9 @@ pub enum AttemptError {
     /// It may go better next time.
     #[error("{0}")]
     Failed(JobError),
-    /// It may go better after another wait than that of other jobs.
-    #[error("{error}")]
-    Waits { error: JobError, policy: RetryPolicy },
+    /// Something that it needs is not there now. It is tried again then, and this attempt does not count.
+    #[error("{reason}")]
+    Postponed { reason: JobError, until: Timestamp },
     /// It will never go better; for instance, the payload cannot be read.
     #[error("{0}")]
     Hopeless(JobError),
@@ -210,7 +210,7 @@ pub async fn attempt(
             Ok(())
         }
         Err(AttemptError::Failed(error)) => fail(ctx, &job, &error).await,
-        Err(AttemptError::Waits { error, policy }) => fail_for(ctx, &job, &error, policy).await,
+        Err(AttemptError::Postponed { reason, until }) => postpone(ctx, &job, &reason, until).await,
         Err(AttemptError::Hopeless(error)) => settle(ctx, &job, &error, None).await,
         Err(AttemptError::Store(error)) => {
             tracing::warn!(
@@ -229,18 +229,23 @@ pub async fn attempt(
 /// # Errors
 /// When the store fails.
 pub async fn fail(ctx: &Ctx, job: &ClaimedJob, error: &JobError) -> Result<(), StoreError> {
-    fail_for(ctx, job, error, RetryPolicy::default()).await
+    let (now, entropy) = (ctx.clock.now(), ctx.entropy.as_ref());
+    let next = RetryPolicy::default().next(job.attempts, job.max_attempts, now, entropy);
+    settle(ctx, job, error, next).await
 }
 
-async fn fail_for(
+async fn postpone(
     ctx: &Ctx,
     job: &ClaimedJob,
-    error: &JobError,
-    policy: RetryPolicy,
+    reason: &JobError,
+    until: Timestamp,
 ) -> Result<(), StoreError> {
-    let (now, entropy) = (ctx.clock.now(), ctx.entropy.as_ref());
-    let next = policy.next(job.attempts, job.max_attempts, now, entropy);
-    settle(ctx, job, error, next).await
+    let mut work = ctx.store.begin().await?;
+    // If somebody else has it by now, it is theirs to say when.
+    work.job_postpone(&job.lease, reason, until).await?;
+    work.commit().await?;
+    tracing::warn!(job = %job.lease.id, kind = %job.kind, %reason, "a job was postponed");
+    Ok(())
 }
 
 async fn settle(

@@ -29,10 +29,9 @@ use crate::{
 const REFUSALS_BELIEVED_AFTER: Duration = Duration::HOUR;
 /// Somebody sits and waits for a mail: it is there within a minute of the server's recovery, however long that
 /// took.
-const RETRIES: RetryPolicy =
-    RetryPolicy { first: Duration::seconds(2), limit: Duration::seconds(45) };
-/// More attempts than a day has room for, after which no proof is of use any more.
-const MAX_ATTEMPTS: u32 = 3_000;
+const LONGEST_WAIT: Duration = Duration::seconds(45);
+/// After this time a mail without a proof is of no use any more either.
+const TRIED_FOR: Duration = Duration::DAY;
 
 /// What a job that mails knows.
 #[derive(Serialize, Deserialize)]
@@ -59,8 +58,7 @@ pub(crate) fn job(
     let json = serde_json::to_string(&note).unwrap_or_default();
     // An address is far from being as long as a payload may be.
     let payload = JobPayload::new(json).unwrap_or_else(|_| JobPayload::empty());
-    let job = NewJob::new(JobKind::mail(letter), payload, now, ctx.entropy.as_ref());
-    NewJob { max_attempts: MAX_ATTEMPTS, ..job }
+    NewJob::new(JobKind::mail(letter), payload, now, ctx.entropy.as_ref())
 }
 
 /// Has a mail sent to this address, about a user who is known.
@@ -325,19 +323,23 @@ async fn nothing(
 
 async fn hand_over(ctx: &Ctx, mail: &Mail) -> Result<(), AttemptError> {
     ctx.mailer.send(mail).await.map_err(|failure| {
-        let error = JobError::new(&words(&failure, &mail.to));
-        let age = ctx.clock.now() - mail.at;
-        let is_over = match failure {
-            // What carries no proof is of no use for longer either.
-            MailError::Temporary(_) => age >= Duration::DAY,
-            MailError::Refused(_) => age >= REFUSALS_BELIEVED_AFTER,
-            MailError::Unwritable(_) => true,
+        let reason = JobError::new(&words(&failure, &mail.to));
+        let now = ctx.clock.now();
+        let tried_for = match failure {
+            MailError::Temporary(_) => TRIED_FOR,
+            MailError::Refused(_) => REFUSALS_BELIEVED_AFTER,
+            MailError::Unwritable(_) => Duration::ZERO,
         };
-        if is_over {
-            AttemptError::Hopeless(error)
-        } else {
-            AttemptError::Waits { error, policy: RETRIES }
+        let age = now - mail.at;
+        if age >= tried_for {
+            return AttemptError::Hopeless(reason);
         }
+        // The longer it took so far, the longer it may take.
+        let so_far: Duration = age / 2;
+        let wait = so_far.clamp(Duration::seconds(2), LONGEST_WAIT);
+        let policy = RetryPolicy { first: wait, limit: wait };
+        let until = policy.next(1, u32::MAX, now, ctx.entropy.as_ref()).unwrap_or(now + wait);
+        AttemptError::Postponed { reason, until }
     })
 }
 

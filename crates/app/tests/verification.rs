@@ -223,6 +223,19 @@ async fn what_is_over_or_of_no_use_is_not_mailed_any_more() {
 }
 
 #[tokio::test]
+async fn a_mail_is_there_within_a_minute_of_the_end_of_an_outage_however_long_that_was() {
+    let world = World::default();
+    world.registered(ADA).await;
+    for _ in 0..100 {
+        world.mailer.refuse(MailError::Temporary("down".into()));
+        assert_eq!(letters(&world.mails().await), []);
+        world.clock.advance(Duration::seconds(45));
+    }
+    assert_eq!(letters(&world.mails().await), [(LetterKind::VerifyEmail, ADA)]);
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
 async fn a_mail_that_is_refused_for_good_again_and_again_is_a_dead_job_that_says_why() {
     let world = World::default();
     world.registered(ADA).await;

@@ -399,6 +399,29 @@ impl JobQueue for PostgresUnitOfWork {
         .await
     }
 
+    async fn job_postpone(
+        &mut self,
+        lease: &JobLease,
+        reason: &JobError,
+        next: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.change_job(async |connection| {
+            sqlx::query!(
+                "UPDATE jobs SET
+                     state = 'retrying', attempts = attempts - 1, run_at = $4,
+                     leased_until = NULL, last_error = $3
+                 WHERE id = $1 AND token = $2 AND state = 'running'",
+                lease.id.as_uuid(),
+                lease.token,
+                reason.as_str(),
+                next,
+            )
+            .execute(connection)
+            .await
+        })
+        .await
+    }
+
     async fn job_hand_back(&mut self, lease: &JobLease) -> Result<bool, StoreError> {
         let given = self
             .change_job(async |connection| {

@@ -423,6 +423,28 @@ impl JobQueue for SqliteUnitOfWork {
         changed(failed)
     }
 
+    async fn job_postpone(
+        &mut self,
+        lease: &JobLease,
+        reason: &JobError,
+        next: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (id, reason, next) = (lease.id.as_uuid(), reason.as_str(), to_micros(next));
+        let postponed = sqlx::query!(
+            "UPDATE jobs SET
+                 state = 'retrying', attempts = attempts - 1, run_at = ?4, leased_until = NULL,
+                 last_error = ?3
+             WHERE id = ?1 AND token = ?2 AND state = 'running'",
+            id,
+            lease.token,
+            reason,
+            next,
+        )
+        .execute(self.connection())
+        .await;
+        changed(postponed)
+    }
+
     async fn job_hand_back(&mut self, lease: &JobLease) -> Result<bool, StoreError> {
         let id = lease.id.as_uuid();
         let given = sqlx::query!(

@@ -251,6 +251,7 @@ mock! {
         async fn job_enqueue(&mut self, job: &NewJob) -> Result<bool, StoreError>;
         async fn job_complete(&mut self, lease: &JobLease, now: Timestamp) -> Result<bool, StoreError>;
         async fn job_fail(&mut self, lease: &JobLease, error: &JobError, next: Option<Timestamp>, now: Timestamp) -> Result<bool, StoreError>;
+        async fn job_postpone(&mut self, lease: &JobLease, reason: &JobError, next: Timestamp) -> Result<bool, StoreError>;
         async fn job_hand_back(&mut self, lease: &JobLease) -> Result<bool, StoreError>;
         async fn job_retry(&mut self, id: JobId, now: Timestamp) -> Result<bool, StoreError>;
         async fn job_delete(&mut self, id: JobId) -> Result<bool, StoreError>;

@@ -85,6 +85,15 @@ pub trait JobQueue: Send {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
+    /// Has a job tried again at `next` because something that it needs is not there now. The reason is
+    /// noted; the attempt does not count, so there may be any number of them.
+    async fn job_postpone(
+        &mut self,
+        lease: &JobLease,
+        reason: &JobError,
+        next: Timestamp,
+    ) -> Result<bool, StoreError>;
+
     /// Gives a job back that was not done, as if it had not been claimed: the attempt does not count.
     async fn job_hand_back(&mut self, lease: &JobLease) -> Result<bool, StoreError>;
 

@@ -379,6 +379,28 @@ pub async fn a_job_that_is_handed_back_has_lost_no_attempt(store: Arc<dyn Store>
     assert_eq!((waiting.state, waiting.attempts), (JobState::Retrying, 1));
 }
 
+pub async fn a_job_that_is_postponed_has_lost_no_attempt(store: Arc<dyn Store>) {
+    add(&store, &[NewJob { max_attempts: 1, ..job(1) }]).await;
+    let postpone = async |lease: &JobLease| {
+        let (reason, next) = (JobError::new("not now"), NOW + Duration::MINUTE);
+        let mut work = begin(&store).await;
+        let postponed = work.job_postpone(lease, &reason, next).await.unwrap();
+        work.commit().await.unwrap();
+        postponed
+    };
+    let claim_at = async |at| store.jobs_claim(&[kind("mail")], 9, LONG, at).await.unwrap().taken;
+    let first = claim_at(NOW).await[0].lease;
+    assert!(postpone(&first).await);
+    assert!(!postpone(&first).await, "it is not running");
+    let kept = store.job_by_id(job_id(1)).await.unwrap().unwrap();
+    assert_eq!((kept.state, kept.attempts), (JobState::Retrying, 0));
+    assert_eq!(kept.last_error, Some(JobError::new("not now")));
+    assert_eq!(claim_at(NOW + Duration::seconds(59)).await, []);
+    let again = claim_at(NOW + Duration::MINUTE).await;
+    assert_eq!((again[0].attempts, again[0].max_attempts), (1, 1));
+    assert!(!postpone(&first).await, "somebody else has it");
+}
+
 pub async fn a_deleted_job_is_lost_to_its_worker(store: Arc<dyn Store>) {
     add(&store, &[keyed(1)]).await;
     let claimed = claim_one(&store, LONG).await;

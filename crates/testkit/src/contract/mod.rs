@@ -120,6 +120,7 @@ macro_rules! store_contract {
             a_failed_job_is_tried_again_at_its_time_until_it_is_dead,
             an_operator_has_a_job_tried_again,
             a_job_that_is_handed_back_has_lost_no_attempt,
+            a_job_that_is_postponed_has_lost_no_attempt,
             a_deleted_job_is_lost_to_its_worker,
             a_tick_is_taken_once_and_never_after_a_later_one,
             jobs_are_listed_newest_first_as_the_filter_says,

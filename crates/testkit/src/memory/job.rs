@@ -230,6 +230,21 @@ impl JobQueue for MemoryUnitOfWork {
         }))
     }
 
+    async fn job_postpone(
+        &mut self,
+        lease: &JobLease,
+        reason: &JobError,
+        next: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(self.state.held(lease).is_some_and(|kept| {
+            kept.job.last_error = Some(reason.clone());
+            kept.job.attempts -= 1;
+            kept.job.run_at = next;
+            kept.wait(JobState::Retrying);
+            true
+        }))
+    }
+
     async fn job_hand_back(&mut self, lease: &JobLease) -> Result<bool, StoreError> {
         let given = self.state.held(lease).is_some_and(|kept| {
             kept.job.attempts -= 1;
