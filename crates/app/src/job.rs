@@ -18,7 +18,6 @@ use crate::{
     Ctx, Failure, audit,
     failure::failed_from_ports,
     grant::{JobsRead, JobsWrite, Permitted},
-    mailing,
 };
 
 /// How long a job that succeeded is kept for operators to see.
@@ -28,7 +27,7 @@ pub const DEAD_KEPT_FOR: Duration = Duration::days(30);
 /// How many are forgotten at once, so that others get their turn in between.
 const PRUNE_BATCH: u32 = 1000;
 /// How often finished jobs are looked for that are kept no longer.
-const PRUNE_PERIOD: Duration = Duration::HOUR;
+pub(crate) const PRUNE_PERIOD: Duration = Duration::HOUR;
 
 /// Why an attempt came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -103,18 +102,6 @@ pub struct JobRegistry {
 }
 
 impl JobRegistry {
-    /// The kinds that are part of Doorward.
-    #[must_use]
-    pub fn built_in() -> Self {
-        let mut registry = Self::default();
-        if let Ok(kind) = JobKind::parse("jobs.prune") {
-            registry.handle(kind.clone(), prune);
-            registry.repeat(kind, PRUNE_PERIOD);
-        }
-        mailing::register(&mut registry);
-        registry
-    }
-
     /// Has jobs of a kind done by this function.
     pub fn handle<F>(
         &mut self,
@@ -279,7 +266,7 @@ pub async fn hand_back(ctx: &Ctx, lease: &JobLease) -> Result<(), StoreError> {
 }
 
 /// Forgets finished jobs that are kept no longer.
-async fn prune(ctx: Arc<Ctx>, attempt: Attempt) -> Result<Completed, AttemptError> {
+pub(crate) async fn prune(ctx: Arc<Ctx>, attempt: Attempt) -> Result<Completed, AttemptError> {
     let now = ctx.clock.now();
     loop {
         let mut work = ctx.store.begin().await?;

@@ -11,6 +11,7 @@ pub mod access;
 pub mod account;
 pub mod audit;
 pub mod bootstrap;
+mod built_in_jobs;
 pub mod change;
 mod context;
 pub mod email_change;
