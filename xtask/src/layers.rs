@@ -46,7 +46,7 @@ static FORMAT: Ban = Ban {
     reason: "what is on the wire or in a row is a view that its adapter owns, not the domain's shape",
 };
 
-const LAYERS: [Layer; 8] = [
+const LAYERS: [Layer; 9] = [
     Layer {
         package: "doorward-domain",
         inner: &[],
@@ -62,8 +62,15 @@ const LAYERS: [Layer; 8] = [
         reason: "use cases see the domain and its ports only, never who implements or calls them",
     },
     Layer {
+        package: "doorward-gather",
+        inner: &[],
+        in_tests: &[],
+        banned: &[&DATABASE, &WIRE],
+        reason: "it gathers questions of whatever kind, and knows nothing of Doorward",
+    },
+    Layer {
         package: "doorward-infra-*",
-        inner: &["doorward-domain"],
+        inner: &["doorward-domain", "doorward-gather"],
         // Some of what an adapter must do is seen only through a use case, such as proving the trail.
         in_tests: &["doorward-testkit", "doorward-app"],
         banned: &[&WIRE],
