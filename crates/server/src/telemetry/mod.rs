@@ -1,10 +1,14 @@
 //! Logs.
 
+mod json_line;
+
 use std::io::{self, BufWriter, IsTerminal};
 
 use anyhow::{Context, Result};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+use json_line::{JsonLine, JsonMembers};
 
 use crate::settings::{Log, LogFormat};
 
@@ -26,13 +30,8 @@ pub(crate) fn start(settings: &Log) -> Result<WorkerGuard> {
             registry.with(fmt::layer().with_ansi(in_colour).with_writer(writer)).try_init()
         }
         LogFormat::Json => {
-            let json = fmt::layer()
-                .json()
-                .flatten_event(true)
-                .with_current_span(true)
-                .with_span_list(false)
-                .with_writer(writer);
-            registry.with(json).try_init()
+            let json = fmt::layer().fmt_fields(JsonMembers).event_format(JsonLine);
+            registry.with(json.with_writer(writer)).try_init()
         }
     }
     .context("cannot start the log")?;
