@@ -46,7 +46,7 @@ static FORMAT: Ban = Ban {
     reason: "what is on the wire or in a row is a view that its adapter owns, not the domain's shape",
 };
 
-const LAYERS: [Layer; 9] = [
+const LAYERS: [Layer; 10] = [
     Layer {
         package: "doorward-domain",
         inner: &[],
@@ -69,6 +69,13 @@ const LAYERS: [Layer; 9] = [
         reason: "it gathers questions of whatever kind, and knows nothing of Doorward",
     },
     Layer {
+        package: "doorward-log",
+        inner: &[],
+        in_tests: &[],
+        banned: &[&DATABASE, &WIRE, &RUNTIME],
+        reason: "it writes lines, and knows nothing of Doorward",
+    },
+    Layer {
         package: "doorward-infra-*",
         inner: &["doorward-domain", "doorward-gather"],
         // Some of what an adapter must do is seen only through a use case, such as proving the trail.
@@ -85,7 +92,7 @@ const LAYERS: [Layer; 9] = [
     },
     Layer {
         package: "doorward-server",
-        inner: &["doorward-app", "doorward-domain", "doorward-http", "doorward-infra-*"],
+        inner: &["doorward-app", "doorward-domain", "doorward-http", "doorward-infra-*", "doorward-log"],
         in_tests: &["doorward-testkit"],
         banned: &[],
         reason: "the server wires the layers together, and test doubles stay out of the binary",

@@ -1,14 +1,11 @@
 //! Logs.
 
-mod json_line;
-
 use std::io::{self, BufWriter, IsTerminal};
 
 use anyhow::{Context, Result};
+use doorward_log::{JsonLine, JsonMembers};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
-
-use json_line::{JsonLine, JsonMembers};
 
 use crate::settings::{Log, LogFormat};
 

@@ -1,4 +1,5 @@
-//! The log for machines: one JSON object a line, in the shape that `tracing-subscriber` gives it.
+//! The log for machines: one JSON object a line, in the shape that `tracing-subscriber` gives it. Both
+//! halves are given to [`tracing_subscriber::fmt::layer`]: `fmt_fields` and `event_format`.
 //!
 //! The library keeps the fields of a span as a text, and for each event in the span reads that text into a
 //! tree, to write it out again; that is a good part of what a request costs. Here they are kept in the form
@@ -22,10 +23,12 @@ use tracing_subscriber::{
 };
 
 /// Writes the line of an event: time, level, its fields, where it is from, and the innermost span.
-pub(super) struct JsonLine;
+#[derive(Debug, Clone, Copy, Default)]
+pub struct JsonLine;
 
 /// Writes fields as members of an object, without its braces.
-pub(super) struct JsonMembers;
+#[derive(Debug, Clone, Copy, Default)]
+pub struct JsonMembers;
 
 impl<S> FormatEvent<S, JsonMembers> for JsonLine
 where
