@@ -1,8 +1,12 @@
 //! The cases: each says what it measures, and what its goal is, in a sentence.
 
+mod flood;
 mod live;
 mod me;
 mod not_found;
+mod password;
+mod refresh;
+mod revocation;
 
 use anyhow::{Result, bail};
 
@@ -30,7 +34,17 @@ pub struct Case {
 }
 
 /// Every case, in the order of a whole run.
-pub const CASES: &[Case] = &[live::CASE, not_found::CASE, me::POSTGRES, me::SQLITE];
+pub const CASES: &[Case] = &[
+    live::CASE,
+    not_found::CASE,
+    me::POSTGRES,
+    me::SQLITE,
+    password::LOGIN,
+    password::SIGN_UP,
+    refresh::CASE,
+    flood::CASE,
+    revocation::CASE,
+];
 
 /// The cases of these names, or all.
 ///

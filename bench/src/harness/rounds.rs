@@ -131,10 +131,22 @@ impl<'a> Subject<'a> {
         uses_database: bool,
         load: Load,
     ) -> Self {
+        let load = move |seconds| load.run(&bench.machine, seconds);
+        Self::loaded(bench, name, process, uses_database, load)
+    }
+
+    /// A server under any load that lasts as many seconds as it is told.
+    pub fn loaded(
+        bench: &'a Bench,
+        name: impl Into<String>,
+        process: &'a Process,
+        uses_database: bool,
+        load: impl Fn(u64) -> Result<Measured> + 'a,
+    ) -> Self {
         Self::new(name, move |pace| {
-            load.run(&bench.machine, pace.warm_up)?;
+            load(pace.warm_up)?;
             let metered = Metered::begin(bench, process, uses_database)?;
-            let measured = load.run(&bench.machine, pace.measured)?;
+            let measured = load(pace.measured)?;
             metered.end(&measured)
         })
     }

@@ -2,6 +2,7 @@
 //! process of its own, this program started with another subcommand, and serves the part of its work
 //! under the address that it has in Doorward, so that the same load fits both.
 
+pub mod hash_rate;
 mod layered;
 pub mod pgbench;
 mod plain;
