@@ -3,8 +3,6 @@
 //!
 //! What a person watches goes to the standard error; the table goes to the standard output.
 
-#![expect(clippy::doc_markdown, reason = "the comments of the arguments are the text of --help")]
-
 mod bench;
 mod cases;
 mod doorward;

@@ -59,7 +59,7 @@ pub fn measure(
     tokens: &Path,
     seconds: u64,
 ) -> Result<Measured> {
-    let mut command = bench.own_program(&bench.machine.load)?;
+    let mut command = bench.machine.load.own_program()?;
     command.args(["refresh-load", "--server", server.trim_start_matches("http://")]);
     command.args(["--path", path, "--seconds", &seconds.to_string(), "--tokens"]).arg(tokens);
     let finished = process::run(&mut command)?;
@@ -98,8 +98,8 @@ pub fn run(options: &Options) -> Result<()> {
         Ok::<_, anyhow::Error>(done)
     })?;
     let seconds = begun.elapsed().as_secs_f64();
-    let newest: String = chains.iter().map(|chain| format!("{}\n", chain.token)).collect();
-    fs::write(&options.tokens, newest)?;
+    let newest: Vec<&str> = chains.iter().map(|chain| chain.token.as_str()).collect();
+    fs::write(&options.tokens, newest.join("\n"))?;
     let mut latencies: Vec<u64> = chains.into_iter().flat_map(|chain| chain.latencies).collect();
     latencies.sort_unstable();
     let seen = Seen {

@@ -8,7 +8,7 @@ mod password;
 mod refresh;
 mod revocation;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result};
 
 use crate::bench::Bench;
 use crate::harness::report::Outcome;
@@ -56,12 +56,12 @@ pub fn chosen(names: &[String]) -> Result<Vec<Case>> {
     }
     names
         .iter()
-        .map(|name| match CASES.iter().find(|case| case.name == name) {
-            Some(case) => Ok(*case),
-            None => {
+        .map(|name| {
+            let case = CASES.iter().find(|case| case.name == name).copied();
+            case.with_context(|| {
                 let known: Vec<_> = CASES.iter().map(|case| case.name).collect();
-                bail!("there is no case {name}; there are {}", known.join(", "))
-            }
+                format!("there is no case {name}; there are {}", known.join(", "))
+            })
         })
         .collect()
 }

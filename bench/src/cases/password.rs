@@ -43,7 +43,7 @@ fn run(bench: &Bench, script: fn(&Bench, &Doorward) -> Result<PathBuf>) -> Resul
         bench,
         vec![
             Subject::server(bench, "doorward", &doorward.process, true, load),
-            hash_rate::subject(bench, cores),
+            hash_rate::subject(cores),
         ],
     )?;
     let speed = series[0].speed(&series[1]);

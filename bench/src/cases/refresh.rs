@@ -24,10 +24,8 @@ fn run(bench: &Bench) -> Result<Outcome> {
     let doorward = Doorward::start(bench, &url, &bench.machine.server)?;
     let people = doorward.signed_in_people(bench, CONNECTIONS)?;
     let tokens = bench.file("refresh-tokens");
-    fs::write(
-        &tokens,
-        people.iter().map(|person| format!("{}\n", person.refresh_token)).collect::<String>(),
-    )?;
+    let first: Vec<&str> = people.iter().map(|person| person.refresh_token.as_str()).collect();
+    fs::write(&tokens, first.join("\n"))?;
     let path = format!("{API}/auth/refresh");
     let load = |seconds| refresh_load::measure(bench, &doorward.url, &path, &tokens, seconds);
     let series = interleave(

@@ -16,7 +16,7 @@ use crate::harness::rounds::Spread;
 use crate::harness::wrk::{self, Load};
 
 /// How many sessions are revoked, one after another.
-const SESSIONS: usize = 50;
+const SESSIONS: u32 = 50;
 /// How long after one the next is.
 const PAUSE: Duration = Duration::from_millis(150);
 /// How long after a revocation a token may be accepted elsewhere.
@@ -84,8 +84,7 @@ fn run(bench: &Bench) -> Result<Outcome> {
 
 /// Whole seconds that all revocations take, with some to spare.
 fn duration() -> u64 {
-    let revocations = PAUSE.as_secs_f64() * SESSIONS as f64 + WATCHED.as_secs_f64();
-    Duration::from_secs_f64(revocations * 1.5).as_secs() + 2
+    ((PAUSE * SESSIONS + WATCHED).mul_f64(1.5)).as_secs() + 2
 }
 
 fn pairs(bench: &Bench, doorward: &Doorward) -> Result<Vec<Pair>> {

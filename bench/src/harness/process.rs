@@ -15,7 +15,7 @@ use super::interrupt;
 use super::procfs::{self, Usage};
 
 /// How long a server may take until it answers.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// How often a server that starts is asked whether it is ready.
 const POLL: Duration = Duration::from_millis(20);
 /// How much of the log a failure shows.

@@ -111,10 +111,13 @@ impl Spread {
     }
 }
 
+/// Measures something once.
+type Measure<'a> = dyn FnMut(&Pace) -> Result<Sample> + 'a;
+
 /// Something that can be measured again and again.
 pub struct Subject<'a> {
     name: String,
-    measure: Box<dyn FnMut(&Pace) -> Result<Sample> + 'a>,
+    measure: Box<Measure<'a>>,
 }
 
 impl<'a> Subject<'a> {

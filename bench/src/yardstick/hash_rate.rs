@@ -9,7 +9,6 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::bench::Bench;
 use crate::harness::machine::Cores;
 use crate::harness::process;
 use crate::harness::rounds::{Pace, Sample, Subject};
@@ -18,7 +17,7 @@ use crate::harness::rounds::{Pace, Sample, Subject};
 #[derive(Clone, Debug, Args)]
 pub struct Options {
     #[arg(long)]
-    threads: usize,
+    threads: u32,
     #[arg(long)]
     seconds: u64,
 }
@@ -31,26 +30,26 @@ struct Done {
 }
 
 /// The hashers that Doorward has on so many cores: one core is left to everything else.
-pub fn hashers(cores: &Cores) -> usize {
-    cores.count().saturating_sub(1).max(1)
+fn hashers(cores: &Cores) -> u32 {
+    u32::try_from(cores.count()).map_or(u32::MAX, |count| count.saturating_sub(1).max(1))
 }
 
 /// As many threads as Doorward has hashers, on the same cores.
-pub fn subject<'a>(bench: &'a Bench, cores: &'a Cores) -> Subject<'a> {
+pub fn subject(cores: &Cores) -> Subject<'_> {
     let threads = hashers(cores);
     let plural = if threads == 1 { "" } else { "s" };
     Subject::new(format!("Argon2id, {threads} thread{plural}"), move |pace| {
-        measure(bench, cores, threads, pace)
+        measure(cores, threads, pace)
     })
 }
 
-fn measure(bench: &Bench, cores: &Cores, threads: usize, pace: &Pace) -> Result<Sample> {
-    let mut command = bench.own_program(cores)?;
+fn measure(cores: &Cores, threads: u32, pace: &Pace) -> Result<Sample> {
+    let mut command = cores.own_program()?;
     command.arg("hash-rate").args(["--threads", &threads.to_string()]);
     let finished = process::run(command.args(["--seconds", &pace.measured.to_string()]))?;
     let done: Done = serde_json::from_str(&finished.output)
         .with_context(|| format!("the hashes were not counted: {}", finished.output))?;
-    let each = Duration::from_secs_f64(done.seconds * threads as f64 / f64::from(done.hashes));
+    let each = Duration::from_secs_f64(done.seconds * f64::from(threads) / f64::from(done.hashes));
     Ok(Sample {
         throughput: f64::from(done.hashes) / done.seconds,
         p50: each,
