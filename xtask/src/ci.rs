@@ -41,7 +41,7 @@ const STEPS: [Step; 8] = [
     // What a change breaks of the benchmarks is seen at once, though nothing is measured here.
     Step {
         name: "bench",
-        reproduce: "cargo clippy --manifest-path bench/Cargo.toml --target-dir target/bench \
+        reproduce: "cargo clippy --manifest-path bench/Cargo.toml --target-dir target \
                     --all-targets -- -D warnings, then cargo test with the same",
         perform: bench::check,
     },

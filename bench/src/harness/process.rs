@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn only_the_end_of_a_long_log_is_shown() {
-        let log: String = (0..100).map(|line| format!("{line}\n")).collect();
+        let log = (0..100).map(|line| line.to_string()).collect::<Vec<_>>().join("\n");
         assert!(last_lines(log.as_bytes()).starts_with("85\n"));
     }
 }

@@ -252,8 +252,8 @@ mod tests {
     fn processor_time_is_divided_among_requests() {
         let sample = Sample {
             requests: 4000,
-            server_cpu: Duration::from_millis(2000),
-            database_cpu: Some(Duration::from_millis(1000)),
+            server_cpu: Duration::from_secs(2),
+            database_cpu: Some(Duration::from_secs(1)),
             ..Sample::default()
         };
         assert!((sample.cpu_per_1000() - 0.5).abs() < 1e-9);
