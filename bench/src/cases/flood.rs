@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::thread;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 
 use super::{CONNECTIONS, Case, ME, password};
 use crate::bench::Bench;
@@ -89,7 +89,9 @@ impl<'a> Flooded<'a> {
     fn idle(&self, pace: &Pace) -> Result<Sample> {
         self.me.run(&self.bench.machine, pace.warm_up)?;
         let metered = Metered::begin(self.bench, &self.doorward.process, true)?;
-        metered.end(&self.me.run(&self.bench.machine, pace.measured)?)
+        let measured = self.me.run(&self.bench.machine, pace.measured)?;
+        ensure!(measured.requests > 0, "nothing was answered");
+        metered.end(&measured)
     }
 
     fn flooded(&self, pace: &Pace) -> Result<Sample> {
@@ -101,6 +103,8 @@ impl<'a> Flooded<'a> {
             let sample = self.idle(pace);
             let flood = flood.join().map_err(|_| anyhow!("the flood panicked"))??;
             self.note(&flood);
+            // Sign-ins that still wait would be a flood for the next subject.
+            self.doorward.process.settle()?;
             sample
         })
     }
@@ -108,7 +112,7 @@ impl<'a> Flooded<'a> {
     #[expect(clippy::cast_precision_loss, reason = "no run has 2^52 requests")]
     fn note(&self, flood: &Measured) {
         let accepted = flood.requests.saturating_sub(flood.refused) as f64;
-        let rate = accepted / flood.requests as f64 * flood.throughput;
+        let rate = accepted / flood.requests.max(1) as f64 * flood.throughput;
         if let Ok(mut seen) = self.seen.lock() {
             seen.push(rate);
         }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::{CONNECTIONS, Case, ME};
 use crate::bench::Bench;
@@ -52,7 +52,9 @@ fn run(bench: &Bench) -> Result<Outcome> {
         let busy = scope.spawn(|| load.run(&bench.machine, duration()));
         let seen = revoke_all(&first, &second, &pairs);
         let busy = busy.join().map_err(|_| anyhow!("the load panicked"))?;
-        Ok::<_, anyhow::Error>((seen?, busy?))
+        let busy = busy?;
+        ensure!(busy.requests > 0, "the other instance answered nothing");
+        Ok::<_, anyhow::Error>((seen?, busy))
     })?;
     let late: u32 = seen.iter().map(|seen| seen.late).sum();
     let again: u32 = seen.iter().map(|seen| seen.again).sum();

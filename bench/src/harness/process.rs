@@ -16,6 +16,10 @@ use super::procfs::{self, Usage};
 
 /// How long a server may take until it answers.
 const START: Duration = Duration::from_mins(1);
+/// How long a server may go on working when nothing is asked of it.
+const CALM: Duration = Duration::from_secs(15);
+/// How long a server must be still to count as calm.
+const GLANCE: Duration = Duration::from_millis(100);
 /// How often a server that starts is asked whether it is ready.
 const POLL: Duration = Duration::from_millis(20);
 /// How much of the log a failure shows.
@@ -71,6 +75,26 @@ impl Process {
     pub fn usage(&self) -> Result<Usage> {
         procfs::usage(self.child.id())
             .map_err(|_| anyhow!("{} has died:\n{}", self.name, self.last_lines()))
+    }
+
+    /// Waits until it does nothing any more: what was asked of it by a load that has ended must not be
+    /// done during the next one, or count against the next subject.
+    ///
+    /// # Errors
+    /// When it has died, or is still busy after 15 seconds.
+    pub fn settle(&self) -> Result<()> {
+        let begun = Instant::now();
+        let mut before = self.usage()?.cpu;
+        while begun.elapsed() < CALM {
+            thread::sleep(GLANCE);
+            let now = self.usage()?.cpu;
+            // A hundredth of a second is the least that Linux tells.
+            if now.saturating_sub(before) <= GLANCE / 5 {
+                return Ok(());
+            }
+            before = now;
+        }
+        bail!("{} is busy though nothing is asked of it:\n{}", self.name, self.last_lines())
     }
 
     fn last_lines(&self) -> String {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::machine::Environment;
-use super::rounds::{Series, Spread};
+use super::rounds::{Sample, Series, Spread};
 
 /// One subject's figures in one case. What was not measured is `null` in JSON and empty in the table.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +21,9 @@ pub struct Row {
     pub memory_mb: Option<f64>,
     /// How much of this subject's throughput Doorward reached: the median of the rounds' ratios.
     pub ratio: Option<Spread>,
+    /// The same by processor time, of subject and database together, in place of time: of little use
+    /// as a promise, but it hardly moves when somebody else keeps the machine busy.
+    pub ratio_by_cpu: Option<Spread>,
     /// Whether the load generator was busy for more than nine tenths of the time, so that the subject
     /// might have done more.
     pub load_bound: bool,
@@ -38,6 +41,7 @@ impl Row {
             database_cpu_per_1000: None,
             memory_mb: None,
             ratio: None,
+            ratio_by_cpu: None,
             load_bound: false,
         }
     }
@@ -50,16 +54,14 @@ impl Row {
             sample.load_cpu.as_secs_f64() / sample.took.as_secs_f64().max(f64::EPSILON)
         });
         #[expect(clippy::cast_precision_loss, reason = "no machine has 2^52 bytes")]
-        let memory = |sample: &super::rounds::Sample| {
-            sample.memory.map_or(f64::NAN, |bytes| bytes as f64 / 1e6)
-        };
+        let memory = |sample: &Sample| sample.memory.map_or(f64::NAN, |bytes| bytes as f64 / 1e6);
         let has_times = series.samples.iter().any(|sample| !sample.p50.is_zero());
         let times = |spread: Spread| has_times.then_some(spread);
         Self {
             throughput: Some(series.spread(|sample| sample.throughput)),
             p50_ms: times(series.spread(|sample| milliseconds(sample.p50))),
             p99_ms: times(series.spread(|sample| milliseconds(sample.p99))),
-            cpu_per_1000: some(series.spread(super::rounds::Sample::cpu_per_1000)),
+            cpu_per_1000: some(series.spread(|sample| sample.cpu_per_1000().unwrap_or(f64::NAN))),
             database_cpu_per_1000: some(
                 series.spread(|sample| sample.database_cpu_per_1000().unwrap_or(f64::NAN)),
             ),
@@ -73,9 +75,13 @@ impl Row {
 /// The rows of several series, the first of which is compared with all others.
 pub fn rows(series: &[Series]) -> Vec<Row> {
     let first = series.first();
-    let row = |(nth, series): (usize, &Series)| Row {
-        ratio: first.filter(|_| nth > 0).map(|first| first.speed(series)),
-        ..Row::of(series)
+    let row = |(nth, series): (usize, &Series)| {
+        let first = first.filter(|_| nth > 0);
+        Row {
+            ratio: first.map(|first| first.speed(series)),
+            ratio_by_cpu: first.map(|first| first.ratio(series, Sample::per_cpu_second)),
+            ..Row::of(series)
+        }
     };
     series.iter().enumerate().map(row).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 
 use super::process::Process;
@@ -34,8 +34,8 @@ pub struct Sample {
     pub p50: Duration,
     pub p99: Duration,
     pub requests: u64,
-    /// Processor time of the subject's processes.
-    pub server_cpu: Duration,
+    /// Processor time of the subject's processes, where it is not a database alone.
+    pub server_cpu: Option<Duration>,
     /// Processor time of the database's processes, where there is a database.
     pub database_cpu: Option<Duration>,
     /// Processor time of the load generator.
@@ -48,13 +48,20 @@ pub struct Sample {
 
 impl Sample {
     /// Processor seconds of the subject for 1,000 requests.
-    pub fn cpu_per_1000(&self) -> f64 {
-        self.per_1000(self.server_cpu)
+    pub fn cpu_per_1000(&self) -> Option<f64> {
+        self.server_cpu.map(|cpu| self.per_1000(cpu))
     }
 
     /// Processor seconds of the database for 1,000 requests.
     pub fn database_cpu_per_1000(&self) -> Option<f64> {
         self.database_cpu.map(|cpu| self.per_1000(cpu))
+    }
+
+    /// Requests for a second of processor time, of subject and database together: what throughput
+    /// would be if nobody else wanted a processor.
+    pub fn per_cpu_second(&self) -> f64 {
+        let both = self.cpu_per_1000().unwrap_or(0.0) + self.database_cpu_per_1000().unwrap_or(0.0);
+        1000.0 / both
     }
 
     #[expect(clippy::cast_precision_loss, reason = "no run has 2^52 requests")]
@@ -148,9 +155,13 @@ impl<'a> Subject<'a> {
     ) -> Self {
         Self::new(name, move |pace| {
             load(pace.warm_up)?;
+            process.settle()?;
             let metered = Metered::begin(bench, process, uses_database)?;
             let measured = load(pace.measured)?;
-            metered.end(&measured)
+            ensure!(measured.requests > 0, "nothing was answered");
+            let sample = metered.end(&measured)?;
+            process.settle()?;
+            Ok(sample)
         })
     }
 }
@@ -190,7 +201,7 @@ impl<'a> Metered<'a> {
             p50: measured.p50,
             p99: measured.p99,
             requests: measured.requests,
-            server_cpu: usage.cpu.saturating_sub(self.server),
+            server_cpu: Some(usage.cpu.saturating_sub(self.server)),
             database_cpu: database,
             load_cpu: measured.load_cpu,
             took,
@@ -252,11 +263,12 @@ mod tests {
     fn processor_time_is_divided_among_requests() {
         let sample = Sample {
             requests: 4000,
-            server_cpu: Duration::from_secs(2),
+            server_cpu: Some(Duration::from_secs(2)),
             database_cpu: Some(Duration::from_secs(1)),
             ..Sample::default()
         };
-        assert!((sample.cpu_per_1000() - 0.5).abs() < 1e-9);
+        assert!((sample.cpu_per_1000().unwrap_or_default() - 0.5).abs() < 1e-9);
+        assert!((sample.per_cpu_second() - 1000.0 / 0.75).abs() < 1e-9);
         assert!((sample.database_cpu_per_1000().unwrap_or_default() - 0.25).abs() < 1e-9);
     }
 }

@@ -46,8 +46,16 @@ pub fn render_case(case: &CaseReport) -> String {
         line(
             &mut text,
             &format!(
-                "  {:<28}{:>10}{:>9}{:>9}{:>11}{:>11}{:>8}  {}",
-                "", "per s", "p50 ms", "p99 ms", "CPU s/1000", "database", "MB", "Doorward ÷ it"
+                "  {:<27}{:>9}{:>8}{:>8}{:>11}{:>10}{:>7}  {:<19}{}",
+                "",
+                "per s",
+                "p50 ms",
+                "p99 ms",
+                "CPU s/1000",
+                "database",
+                "MB",
+                "Doorward ÷ it",
+                "by CPU"
             ),
         );
     }
@@ -71,13 +79,14 @@ fn render_row(row: &Row) -> String {
     let subject = if row.load_bound { format!("{} *", row.subject) } else { row.subject.clone() };
     let ratio = row.ratio.map_or_else(String::new, spread);
     let line = format!(
-        "  {subject:<28}{:>10}{:>9}{:>9}{:>11}{:>11}{:>8}  {ratio}",
+        "  {subject:<27}{:>9}{:>8}{:>8}{:>11}{:>10}{:>7}  {ratio:<19}{}",
         median(row.throughput),
         median(row.p50_ms),
         median(row.p99_ms),
         figure(row.cpu_per_1000),
         figure(row.database_cpu_per_1000),
         figure(row.memory_mb),
+        median(row.ratio_by_cpu),
     );
     line.trim_end().to_owned()
 }
@@ -179,6 +188,7 @@ mod tests {
             database_cpu_per_1000: Some(0.0291),
             memory_mb: Some(123.4),
             ratio: Some(Spread { median: 12.34, min: 11.11, max: 13.33 }),
+            ratio_by_cpu: Some(flat(12.34)),
             load_bound: true,
             ..Row::named("axum-verify-select-sqlite")
         };

@@ -55,7 +55,7 @@ fn measure(cores: &Cores, threads: u32, pace: &Pace) -> Result<Sample> {
         p50: each,
         p99: each,
         requests: done.hashes.into(),
-        server_cpu: finished.cpu,
+        server_cpu: Some(finished.cpu),
         took: Duration::from_secs_f64(done.seconds),
         ..Sample::default()
     })
