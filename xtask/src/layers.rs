@@ -92,7 +92,13 @@ const LAYERS: [Layer; 10] = [
     },
     Layer {
         package: "doorward-server",
-        inner: &["doorward-app", "doorward-domain", "doorward-http", "doorward-infra-*", "doorward-log"],
+        inner: &[
+            "doorward-app",
+            "doorward-domain",
+            "doorward-http",
+            "doorward-infra-*",
+            "doorward-log",
+        ],
         in_tests: &["doorward-testkit"],
         banned: &[],
         reason: "the server wires the layers together, and test doubles stay out of the binary",

@@ -13,11 +13,11 @@ use doorward_domain::ports::{FeedCursor, Store};
 use doorward_http::{HttpSettings, HttpState, Lifecycle, router};
 use doorward_infra_crypto::{SystemClock, SystemEntropy, TokenService, TokenSettings};
 use doorward_infra_sqlite::{SqlitePath, SqliteSettings, SqliteStore, Workload};
+use doorward_log::{JsonLine, JsonMembers};
 use doorward_testkit::{MemoryStore, World};
 use http_body_util::BodyExt as _;
 use secrecy::ExposeSecret as _;
 use tower::ServiceExt as _;
-use doorward_log::{JsonLine, JsonMembers};
 use tracing_subscriber::{
     filter::{LevelFilter, Targets},
     fmt,
