@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
-use crate::{layers, openapi, prepare, program, suite};
+use crate::instructions::Purpose;
+use crate::{instructions, layers, openapi, prepare, program, suite};
 
 /// A check, with the command that does the same alone.
 struct Step {
@@ -15,7 +16,7 @@ struct Step {
 }
 
 /// The quick checks come first.
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     Step {
         name: "format",
         reproduce: "cargo fmt --all --check",
@@ -42,6 +43,11 @@ const STEPS: [Step; 7] = [
         name: "docs",
         reproduce: "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --workspace",
         perform: || program::run(&mut documentation()),
+    },
+    Step {
+        name: "budgets",
+        reproduce: "cargo xtask instructions --check",
+        perform: || instructions::run(Purpose::Check),
     },
 ];
 

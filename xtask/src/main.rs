@@ -5,6 +5,8 @@
 #![expect(clippy::doc_markdown, reason = "the comments of the arguments are the text of --help")]
 
 mod ci;
+mod debian;
+mod instructions;
 mod layers;
 mod openapi;
 mod postgres;
@@ -17,6 +19,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+
+use instructions::Purpose;
 
 /// Doorward's chores.
 #[derive(Debug, Parser)]
@@ -55,6 +59,18 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Counts the instructions of the hot paths with valgrind, and shows them beside their budgets.
+    ///
+    /// Root on Debian or Ubuntu gets valgrind installed. Counts differ from compiler to compiler and
+    /// between kinds of processors, so there are budgets for Linux on x86-64 alone.
+    Instructions {
+        /// Fails when a path is more than 3 % above or 10 % below its budget.
+        #[arg(long)]
+        check: bool,
+        /// Writes the budgets of what changed.
+        #[arg(long, conflicts_with = "check")]
+        update: bool,
+    },
     /// Runs every check that a change must pass, and stops at the first that fails.
     Ci {
         /// Leaves out the tests, for who has just run them.
@@ -89,6 +105,9 @@ fn perform(chore: Chore) -> Result<()> {
         Chore::Prepare { check } => prepare::prepare(check),
         Chore::Layers => layers::check(),
         Chore::Openapi { check } => openapi::generate(check),
+        Chore::Instructions { check: true, .. } => instructions::run(Purpose::Check),
+        Chore::Instructions { update: true, .. } => instructions::run(Purpose::Update),
+        Chore::Instructions { .. } => instructions::run(Purpose::Show),
         Chore::Ci { no_test } => ci::run(no_test),
         Chore::Db { request } => postgres::serve(request),
     }
