@@ -46,7 +46,7 @@ static FORMAT: Ban = Ban {
     reason: "what is on the wire or in a row is a view that its adapter owns, not the domain's shape",
 };
 
-const LAYERS: [Layer; 9] = [
+const LAYERS: [Layer; 11] = [
     Layer {
         package: "doorward-domain",
         inner: &[],
@@ -62,8 +62,22 @@ const LAYERS: [Layer; 9] = [
         reason: "use cases see the domain and its ports only, never who implements or calls them",
     },
     Layer {
+        package: "doorward-gather",
+        inner: &[],
+        in_tests: &[],
+        banned: &[&DATABASE, &WIRE],
+        reason: "it gathers questions of whatever kind, and knows nothing of Doorward",
+    },
+    Layer {
+        package: "doorward-log",
+        inner: &[],
+        in_tests: &[],
+        banned: &[&DATABASE, &WIRE, &RUNTIME],
+        reason: "it writes lines, and knows nothing of Doorward",
+    },
+    Layer {
         package: "doorward-infra-*",
-        inner: &["doorward-domain"],
+        inner: &["doorward-domain", "doorward-gather"],
         // Some of what an adapter must do is seen only through a use case, such as proving the trail.
         in_tests: &["doorward-testkit", "doorward-app"],
         banned: &[&WIRE],
@@ -78,7 +92,13 @@ const LAYERS: [Layer; 9] = [
     },
     Layer {
         package: "doorward-server",
-        inner: &["doorward-app", "doorward-domain", "doorward-http", "doorward-infra-*"],
+        inner: &[
+            "doorward-app",
+            "doorward-domain",
+            "doorward-http",
+            "doorward-infra-*",
+            "doorward-log",
+        ],
         in_tests: &["doorward-testkit"],
         banned: &[],
         reason: "the server wires the layers together, and test doubles stay out of the binary",
@@ -105,6 +125,7 @@ const LAYERS: [Layer; 9] = [
             "doorward-http",
             "doorward-infra-crypto",
             "doorward-infra-sqlite",
+            "doorward-log",
             "doorward-testkit",
         ],
         in_tests: &[],

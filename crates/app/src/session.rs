@@ -4,7 +4,7 @@ use doorward_domain::{
     AccessClaims, AuditAction, AuditEvent, AuditParty, Credential, Device, DeviceId, Email,
     KnownDevice, Page, PageRequest, Password, Session, SessionId, Timestamp, TokenId, User, UserId,
     UserStatus,
-    ports::{KeyError, StoreError},
+    ports::{KeyError, Rotation, StoreError},
     refresh::{RefreshDecision, decide},
     session::{Generation, RevocationCause},
 };
@@ -197,11 +197,11 @@ pub async fn refresh(ctx: &Ctx, token: &str) -> Result<Tokens, RefreshError> {
         }
         match decide(&session, presented, now, &ctx.policy.refresh) {
             RefreshDecision::Rotate { next, expires_at } => {
-                let mut work = ctx.store.begin().await?;
-                if work.session_rotate(id, presented, now, expires_at).await? {
-                    let rotated = Session { generation: next, expires_at, ..session };
-                    let tokens = issue(ctx, &user, &rotated, now)?;
-                    work.commit().await?;
+                // Signed first: a session must not move on to a token that cannot be handed out.
+                let rotated = Session { generation: next, expires_at, ..session };
+                let tokens = issue(ctx, &user, &rotated, now)?;
+                let rotation = Rotation { id, from: presented, now, expires_at };
+                if ctx.store.session_rotate(rotation).await? {
                     return Ok(tokens);
                 }
             }

@@ -40,7 +40,7 @@ impl DisplayName {
         if text.len() > MAX_CHARACTERS * 4 * 3 {
             return Err(DisplayNameError::TooLong);
         }
-        let name: String = text.nfc().collect();
+        let name = composed(text);
         if name.is_empty() {
             return Err(DisplayNameError::Empty);
         }
@@ -65,6 +65,11 @@ impl DisplayName {
     }
 }
 
+/// The text in NFC, which ASCII always is.
+pub(crate) fn composed(text: &str) -> String {
+    if text.is_ascii() { text.to_owned() } else { text.nfc().collect() }
+}
+
 fn category(c: char) -> GeneralCategory {
     CodePointMapData::<GeneralCategory>::new().get(c)
 }
@@ -77,6 +82,10 @@ const fn is_joiner(c: char) -> bool {
 
 /// Whether a character shows nothing of its own or changes how its neighbours are shown.
 pub(crate) fn is_unprintable(c: char) -> bool {
+    // Read with every row, and hardly ever anything else than this.
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
     let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c);
     let invisible = matches!(
         category(c),
@@ -94,6 +103,9 @@ pub(crate) fn is_unprintable(c: char) -> bool {
 
 /// Whether a character can be seen when it stands alone.
 fn is_visible(c: char) -> bool {
+    if c.is_ascii_graphic() {
+        return true;
+    }
     let is_mark = matches!(
         category(c),
         GeneralCategory::NonspacingMark
@@ -107,6 +119,16 @@ fn is_visible(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ascii_is_judged_as_the_rest_of_unicode_is() {
+        for c in (0_u8..128).map(char::from) {
+            let control = category(c) == GeneralCategory::Control;
+            assert_eq!(is_unprintable(c), control, "{c:?}");
+            assert_eq!(is_visible(c), !c.is_whitespace(), "{c:?}");
+            assert_eq!(composed(&c.to_string()), c.nfc().collect::<String>());
+        }
+    }
 
     #[test]
     fn refuses_names_that_deceive_or_do_not_fit() {

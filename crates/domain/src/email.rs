@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use unicode_normalization::UnicodeNormalization;
-
-use crate::case_folding::fold_case;
+use crate::{case_folding::fold_case, display_name::composed};
 
 /// Longest local part in octets (RFC 5321 §4.5.3.1.1).
 const LOCAL_MAX_OCTETS: usize = 64;
@@ -59,7 +57,7 @@ impl Email {
         if local.is_empty() || domain.is_empty() {
             return Err(EmailError::Malformed);
         }
-        let local: String = local.nfc().collect();
+        let local = composed(local);
         if local.len() > LOCAL_MAX_OCTETS {
             return Err(EmailError::TooLong);
         }

@@ -4,6 +4,8 @@
 //! whatever it would not have written is refused, and nothing in a token is ever followed (`jku`,
 //! `x5u`), unpacked (`zip`) or believed about itself (`alg`, `jwk`).
 
+use std::sync::Arc;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use doorward_domain::{
     AccessClaims, RoleName, SessionId, Timestamp, TokenId, UserId,
@@ -13,7 +15,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::keyring::{AdoptedKey, Keyring};
+use crate::{
+    keyring::{AdoptedKey, Keyring},
+    verified_tokens::VerifiedTokens,
+};
 
 /// Octets of the longest token. Its length is looked at before anything else is.
 const MAX_TOKEN: usize = 8 * 1024;
@@ -27,6 +32,16 @@ const CLOCK_SKEW: Duration = Duration::seconds(5);
 pub(crate) struct AccessTokens {
     pub(crate) issuer: String,
     pub(crate) audience: String,
+    pub(crate) verified: VerifiedTokens,
+}
+
+/// A token that one of the keys has signed, and that is one of ours; whether it is valid depends on the time.
+#[derive(Clone)]
+pub(crate) struct SignedToken {
+    kid: Arc<str>,
+    /// The later one of `iat` and `nbf`.
+    not_before: Timestamp,
+    claims: Arc<AccessClaims>,
 }
 
 /// The JOSE header. An unknown member is refused, since it may change what the token means
@@ -67,7 +82,7 @@ impl AccessTokens {
         let header = Header {
             typ: TYPE.to_owned(),
             alg: key.algorithm().as_str().to_owned(),
-            kid: key.kid().to_owned(),
+            kid: key.kid().to_string(),
         };
         let mut token = format!("{}.{}", part(&header)?, part(&self.payload(claims))?);
         let signature = key.sign(token.as_bytes())?;
@@ -113,6 +128,27 @@ impl AccessTokens {
         if token.len() > MAX_TOKEN {
             return Err(TokenError::Malformed);
         }
+        let read = || self.read(keyring, token, now);
+        let SignedToken { kid, not_before, claims } = self.verified.get_or_verify(token, read)?;
+        if keyring.find(&kid, now).is_none() {
+            return Err(TokenError::UnknownKey);
+        }
+        if now >= claims.expires_at {
+            return Err(TokenError::Expired);
+        }
+        if not_before - now > CLOCK_SKEW {
+            return Err(TokenError::NotYetValid);
+        }
+        Ok(AccessClaims::clone(&claims))
+    }
+
+    /// Checks everything about a token that does not depend on the time.
+    fn read(
+        &self,
+        keyring: &Keyring,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<SignedToken, TokenError> {
         let mut parts = token.split('.');
         let (Some(header), Some(payload), Some(signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -132,26 +168,20 @@ impl AccessTokens {
         if !key.verifies(signed.as_bytes(), signature) {
             return Err(TokenError::Signature);
         }
-        self.accept(parse(payload)?, now)
+        self.accept(key, parse(payload)?)
     }
 
-    /// Judges claims whose signature is right.
-    fn accept(&self, payload: Payload, now: Timestamp) -> Result<AccessClaims, TokenError> {
+    /// Judges claims that this key has signed.
+    fn accept(&self, key: &AdoptedKey, payload: Payload) -> Result<SignedToken, TokenError> {
         if payload.iss != self.issuer || payload.aud != self.audience {
             return Err(TokenError::WrongUse);
         }
         let issued_at = moment(payload.iat)?;
         let expires_at = moment(payload.exp)?;
         let not_before = payload.nbf.map_or(Ok(issued_at), moment)?;
-        if now >= expires_at {
-            return Err(TokenError::Expired);
-        }
-        if issued_at.max(not_before) - now > CLOCK_SKEW {
-            return Err(TokenError::NotYetValid);
-        }
         let roles =
             payload.roles.iter().map(|role| RoleName::parse(role)).collect::<Result<_, _>>();
-        Ok(AccessClaims {
+        let claims = AccessClaims {
             user_id: UserId::from_uuid(payload.sub),
             session_id: SessionId::from_uuid(payload.sid),
             token_id: TokenId::from_uuid(payload.jti),
@@ -160,7 +190,9 @@ impl AccessTokens {
             auth_time: moment(payload.auth_time)?,
             auth_methods: payload.amr,
             roles: roles.map_err(|_| TokenError::Malformed)?,
-        })
+        };
+        let not_before = not_before.max(issued_at);
+        Ok(SignedToken { kid: Arc::clone(key.kid()), not_before, claims: Arc::new(claims) })
     }
 }
 

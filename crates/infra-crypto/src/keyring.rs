@@ -20,7 +20,7 @@ const SELF_TEST: &[u8] = b"doorward self-test";
 
 /// A key whose private half was decrypted and that was seen to sign and verify.
 pub(crate) struct AdoptedKey {
-    kid: String,
+    kid: Arc<str>,
     generation: i64,
     algorithm: SigningAlgorithm,
     /// What it was decrypted from, to tell whether a row is new.
@@ -67,7 +67,7 @@ impl Keyring {
     /// The key of this id, unless it has retired at `now`. It need not be active yet: another
     /// instance, whose clock is ahead, may use it first.
     pub(crate) fn find(&self, kid: &str, now: Timestamp) -> Option<&AdoptedKey> {
-        self.present(now).find(|key| key.kid == kid)
+        self.present(now).find(|key| *key.kid == *kid)
     }
 
     pub(crate) fn public(&self, now: Timestamp) -> impl Iterator<Item = &PublicKey> {
@@ -75,7 +75,7 @@ impl Keyring {
     }
 
     pub(crate) fn kids(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(key, _)| key.kid.as_str())
+        self.0.iter().map(|(key, _)| &*key.kid)
     }
 
     fn present(&self, now: Timestamp) -> impl Iterator<Item = &AdoptedKey> {
@@ -100,7 +100,7 @@ impl AdoptedKey {
             .map_err(|_| binding.damaged("its public half is not one"))?;
         let public = PublicKey { kid: row.kid.clone(), algorithm: row.algorithm, parameters };
         let key = Self {
-            kid: row.kid.clone(),
+            kid: row.kid.as_str().into(),
             generation: row.generation,
             algorithm: row.algorithm,
             sealed: row.sealed_private_key.clone(),
@@ -118,13 +118,13 @@ impl AdoptedKey {
 
     /// Whether this is the key of a row. The times in the row may change.
     fn is_of(&self, row: &SealedSigningKey) -> bool {
-        self.kid == row.kid
+        *self.kid == *row.kid
             && self.generation == row.generation
             && self.algorithm == row.algorithm
             && self.sealed == row.sealed_private_key
     }
 
-    pub(crate) fn kid(&self) -> &str {
+    pub(crate) const fn kid(&self) -> &Arc<str> {
         &self.kid
     }
 

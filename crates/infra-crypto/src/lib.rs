@@ -37,6 +37,7 @@ mod signing_key;
 mod stored_hash;
 mod token_form;
 mod token_service;
+mod verified_tokens;
 
 pub use ambient::{SystemClock, SystemEntropy};
 pub use answer_sealer::KeptAnswerSealer;

@@ -19,6 +19,7 @@ use crate::{
     proof_token::ProofTokens,
     refresh_token::RefreshTokens,
     sealing::Sealer,
+    verified_tokens::VerifiedTokens,
 };
 
 #[cfg(test)]
@@ -73,7 +74,7 @@ impl TokenService {
             proofs: ProofTokens::new(&secret, &previous_secrets)?,
             device: DeviceTokens::new(&secret, &previous_secrets)?,
             guess: GuessKeys::new(&secret)?,
-            access: AccessTokens { issuer, audience },
+            access: AccessTokens { issuer, audience, verified: VerifiedTokens::default() },
             keyring: RwLock::default(),
         })
     }

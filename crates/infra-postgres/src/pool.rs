@@ -18,7 +18,9 @@ use sqlx::{
 use tokio::{runtime::Handle, sync::Notify, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{announcement, error::store_error, unit_of_work::PostgresUnitOfWork};
+use crate::{
+    announcement, error::store_error, gathered::Gathered, unit_of_work::PostgresUnitOfWork,
+};
 
 /// A connection that was idle for longer is asked for a sign of life before it is lent.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
@@ -49,16 +51,37 @@ pub struct PostgresSettings {
     pub statement_timeout: Duration,
 }
 
+/// The connections that statements run on.
+#[derive(Debug, Clone)]
+pub(crate) struct Connections {
+    pool: PgPool,
+    /// How long an answer may take.
+    patience: Duration,
+}
+
+impl Connections {
+    pub(crate) async fn lease(&self) -> Result<Lease, StoreError> {
+        Lease::take(&self.pool, self.patience).await
+    }
+
+    /// Runs one statement outside of any transaction.
+    pub(crate) async fn run<T>(
+        &self,
+        statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.lease().await?.run(statement).await
+    }
+}
+
 /// A database in PostgreSQL.
 #[derive(Debug)]
 pub struct PostgresStore {
-    pool: PgPool,
+    pub(crate) connections: Connections,
+    pub(crate) gathered: Gathered,
     /// One connection for the feed of changes alone: that a session is over must become known in time
     /// also while requests wait for connections.
-    feed: PgPool,
+    feed: Connections,
     pub(crate) options: PgConnectOptions,
-    /// How long an answer may take.
-    patience: Duration,
     /// Told when changes were committed here, for the others to be told.
     pub(crate) committed: Arc<Notify>,
     /// Told when there may be new changes, from here or elsewhere.
@@ -103,11 +126,12 @@ impl PostgresStore {
             );
         let [changes, jobs] = announcing;
         let tasks = [changes, jobs, tokio::spawn(keep_warm(pool.clone(), least))];
+        let connections = Connections { pool, patience };
         Ok(Self {
-            pool,
-            feed,
+            gathered: Gathered::new(&connections),
+            connections,
+            feed: Connections { pool: feed, patience },
             options,
-            patience,
             committed,
             hints: Arc::default(),
             jobs_committed,
@@ -119,8 +143,8 @@ impl PostgresStore {
 
     /// Closes all connections, after those that are in use were given back.
     pub async fn close(&self) {
-        self.pool.close().await;
-        self.feed.close().await;
+        self.connections.pool.close().await;
+        self.feed.pool.close().await;
     }
 
     /// Has hints of other instances arrive from now on.
@@ -132,16 +156,12 @@ impl PostgresStore {
         });
     }
 
-    pub(crate) async fn lease(&self) -> Result<Lease, StoreError> {
-        Lease::take(&self.pool, self.patience).await
-    }
-
     /// Runs one statement of the feed of changes.
     pub(crate) async fn read_feed<T>(
         &self,
         statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        Lease::take(&self.feed, self.patience).await?.run(statement).await
+        self.feed.run(statement).await
     }
 
     /// Runs one statement outside of any transaction.
@@ -149,7 +169,7 @@ impl PostgresStore {
         &self,
         statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.lease().await?.run(statement).await
+        self.connections.run(statement).await
     }
 }
 

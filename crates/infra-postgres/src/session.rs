@@ -3,13 +3,17 @@
 use async_trait::async_trait;
 use doorward_domain::{
     Device, Generation, Page, PageRequest, Session, SessionId, Timestamp, User, UserId,
-    ports::{SessionQueries, SessionRepository, StoreError},
+    ports::{Rotation, SessionQueries, SessionRepository, SessionRotations, StoreError},
     session::RevocationCause,
 };
 use uuid::Uuid;
 
 use crate::{
-    error::store_error, pool::PostgresStore, unit_of_work::PostgresUnitOfWork, user::UserRow,
+    error::store_error,
+    gathered::Found,
+    pool::{Connections, PostgresStore},
+    unit_of_work::PostgresUnitOfWork,
+    user::UserRow,
 };
 
 /// A session as read.
@@ -49,32 +53,37 @@ impl TryFrom<SessionRow> for Session {
     }
 }
 
-#[async_trait]
-impl SessionQueries for PostgresStore {
-    async fn session_by_id(&self, id: SessionId) -> Result<Option<(Session, User)>, StoreError> {
-        let row = self
-            .read(async |connection| {
-                sqlx::query!(
-                    r#"
-                    SELECT s.id, s.user_id, s.generation, s.rotated_at, s.created_at,
-                           s.last_used_at, s.expires_at, s.revocation_cause, s.ip, s.user_agent,
-                           u.email, u.email_verified, u.name, u.status,
-                           u.created_at AS user_created_at, u.updated_at AS user_updated_at,
-                           u.last_login_at,
-                           ARRAY(SELECT role FROM user_roles
-                                 WHERE user_id = u.id ORDER BY role COLLATE "C") AS "roles!"
-                    FROM sessions s
-                    JOIN users u ON u.id = s.user_id
-                    WHERE s.id = $1
-                    "#,
-                    id.as_uuid(),
-                )
-                .fetch_optional(connection)
-                .await
-                .map_err(store_error)
-            })
-            .await?;
-        let Some(row) = row else { return Ok(None) };
+/// Sessions with their users; see [`user::by_ids`](crate::user::by_ids).
+pub(crate) async fn by_ids(
+    connections: &Connections,
+    ids: &[SessionId],
+) -> Found<SessionId, (Session, User)> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let rows = connections
+        .run(async |connection| {
+            sqlx::query!(
+                r#"
+                SELECT s.id, s.user_id, s.generation, s.rotated_at, s.created_at,
+                       s.last_used_at, s.expires_at, s.revocation_cause, s.ip, s.user_agent,
+                       u.email, u.email_verified, u.name, u.status,
+                       u.created_at AS user_created_at, u.updated_at AS user_updated_at,
+                       u.last_login_at,
+                       ARRAY(SELECT role FROM user_roles
+                             WHERE user_id = u.id ORDER BY role COLLATE "C") AS "roles!"
+                FROM sessions s
+                JOIN users u ON u.id = s.user_id
+                WHERE s.id = ANY(ARRAY(SELECT unnest($1::uuid[])))
+                "#,
+                &ids,
+            )
+            .fetch_all(connection)
+            .await
+            .map_err(store_error)
+        })
+        .await?;
+    let with_user =
+        |session: SessionRow, user: UserRow| Ok((session.try_into()?, user.try_into()?));
+    let found = rows.into_iter().map(|row| {
         let session = SessionRow {
             id: row.id,
             user_id: row.user_id,
@@ -98,7 +107,97 @@ impl SessionQueries for PostgresStore {
             updated_at: row.user_updated_at,
             last_login_at: row.last_login_at,
         };
-        Ok(Some((session.try_into()?, user.try_into()?)))
+        (SessionId::from_uuid(row.id), with_user(session, user))
+    });
+    Ok(found.collect())
+}
+
+/// Moves sessions on and says which, with the generation that they had. Those that somebody else holds are
+/// left out: nobody waits for them on everybody's behalf.
+pub(crate) async fn rotate_all(
+    connections: &Connections,
+    rotations: &[Rotation],
+) -> Result<Vec<(SessionId, Generation)>, StoreError> {
+    let ids: Vec<Uuid> = rotations.iter().map(|rotation| rotation.id.as_uuid()).collect();
+    let from: Vec<i64> = rotations.iter().map(|rotation| rotation.from.number()).collect();
+    let now: Vec<Timestamp> = rotations.iter().map(|rotation| rotation.now).collect();
+    let expires_at: Vec<_> = rotations.iter().map(|rotation| rotation.expires_at).collect();
+    let rows = connections
+        .run(async |connection| {
+            sqlx::query!(
+                r#"
+                WITH free AS (
+                    SELECT id FROM sessions WHERE id = ANY(ARRAY(SELECT unnest($1::uuid[])))
+                    FOR NO KEY UPDATE SKIP LOCKED
+                )
+                UPDATE sessions
+                SET generation = asked.generation + 1, rotated_at = asked.now,
+                    last_used_at = asked.now, expires_at = asked.expires_at
+                FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::timestamptz[])
+                     AS asked (id, generation, now, expires_at)
+                WHERE sessions.id = ANY(ARRAY(SELECT id FROM free))
+                  AND sessions.id = asked.id AND sessions.generation = asked.generation
+                  AND sessions.revoked_at IS NULL AND sessions.expires_at > asked.now
+                  AND EXISTS (SELECT FROM users
+                              WHERE users.id = sessions.user_id AND status = 'active')
+                RETURNING sessions.id, asked.generation AS "generation!"
+                "#,
+                &ids,
+                &from,
+                &now,
+                &expires_at,
+            )
+            .fetch_all(connection)
+            .await
+            .map_err(store_error)
+        })
+        .await?;
+    let rotated = rows.into_iter().map(|row| {
+        Generation::from_number(row.generation)
+            .map(|from| (SessionId::from_uuid(row.id), from))
+            .ok_or(StoreError::Corrupt { what: "session" })
+    });
+    rotated.collect()
+}
+
+/// Moves one session on, after whoever holds it.
+async fn rotate(connections: &Connections, rotation: Rotation) -> Result<bool, StoreError> {
+    let Rotation { id, from, now, expires_at } = rotation;
+    let rotated = connections
+        .run(async |connection| {
+            sqlx::query!(
+                "UPDATE sessions
+                 SET generation = $3, rotated_at = $4, last_used_at = $4, expires_at = $5
+                 WHERE id = $1 AND generation = $2 AND revoked_at IS NULL AND expires_at > $4
+                   AND EXISTS (SELECT FROM users
+                               WHERE users.id = sessions.user_id AND status = 'active')",
+                id.as_uuid(),
+                from.number(),
+                from.next().number(),
+                now,
+                expires_at,
+            )
+            .execute(connection)
+            .await
+            .map_err(store_error)
+        })
+        .await?;
+    Ok(rotated.rows_affected() == 1)
+}
+
+#[async_trait]
+impl SessionRotations for PostgresStore {
+    async fn session_rotate(&self, rotation: Rotation) -> Result<bool, StoreError> {
+        let rotated = self.gathered.rotation(rotation).await?;
+        // Hardly ever is one refused: it was moved on at the same time, or is being moved or revoked.
+        Ok(rotated || rotate(&self.connections, rotation).await?)
+    }
+}
+
+#[async_trait]
+impl SessionQueries for PostgresStore {
+    async fn session_by_id(&self, id: SessionId) -> Result<Option<(Session, User)>, StoreError> {
+        self.gathered.session(id).await
     }
 
     async fn sessions_by_user(
@@ -157,35 +256,6 @@ impl SessionRepository for PostgresUnitOfWork {
             .map_err(store_error)
         })
         .await
-    }
-
-    async fn session_rotate(
-        &mut self,
-        id: SessionId,
-        from: Generation,
-        now: Timestamp,
-        expires_at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let rotated = self
-            .run(async |connection| {
-                sqlx::query!(
-                    "UPDATE sessions
-                     SET generation = $3, rotated_at = $4, last_used_at = $4, expires_at = $5
-                     WHERE id = $1 AND generation = $2 AND revoked_at IS NULL AND expires_at > $4
-                       AND EXISTS (SELECT FROM users
-                                   WHERE users.id = sessions.user_id AND status = 'active')",
-                    id.as_uuid(),
-                    from.number(),
-                    from.next().number(),
-                    now,
-                    expires_at,
-                )
-                .execute(connection)
-                .await
-                .map_err(store_error)
-            })
-            .await?;
-        Ok(rotated.rows_affected() == 1)
     }
 
     async fn session_revoke(

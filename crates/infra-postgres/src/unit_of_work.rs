@@ -31,7 +31,7 @@ pub(crate) struct PostgresUnitOfWork {
 
 impl PostgresUnitOfWork {
     pub(crate) async fn begin(store: &PostgresStore) -> Result<Self, StoreError> {
-        let mut lease = store.lease().await?;
+        let mut lease = store.connections.lease().await?;
         // The statements count on seeing, once they have waited for a row, what the other one wrote.
         lease.open_transaction("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
         Ok(Self {

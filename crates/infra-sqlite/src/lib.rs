@@ -14,6 +14,7 @@ mod consistency;
 mod credential;
 mod email_proof;
 mod error;
+mod gathered;
 mod guess;
 mod idempotency;
 mod import;

@@ -16,7 +16,7 @@ use sqlx::{
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{error::store_error, unit_of_work::SqliteUnitOfWork};
+use crate::{error::store_error, gathered::Gathered, unit_of_work::SqliteUnitOfWork};
 
 /// Where the database is and how it is used.
 #[derive(Debug, Clone)]
@@ -61,6 +61,7 @@ pub struct SqliteStore {
     pub(crate) writer: SqlitePool,
     /// Connections that cannot write. In memory it is the writer itself.
     pub(crate) readers: SqlitePool,
+    pub(crate) gathered: Gathered,
     /// Told when there may be new changes.
     pub(crate) changes: Arc<Notify>,
     /// Told when there may be a job to claim.
@@ -120,6 +121,7 @@ impl SqliteStore {
             .test_before_acquire(false)
             .connect_lazy_with(reader_options.clone());
         Ok(Self {
+            gathered: Gathered::new(&readers, &writer),
             writer,
             readers,
             changes: Arc::default(),
@@ -142,6 +144,7 @@ impl SqliteStore {
             .await
             .map_err(store_error)?;
         Ok(Self {
+            gathered: Gathered::new(&writer, &writer),
             readers: writer.clone(),
             writer,
             changes: Arc::default(),

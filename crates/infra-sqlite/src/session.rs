@@ -3,13 +3,16 @@
 use async_trait::async_trait;
 use doorward_domain::{
     Device, Generation, Page, PageRequest, Session, SessionId, Timestamp, User, UserId,
-    ports::{SessionQueries, SessionRepository, StoreError},
+    ports::{Rotation, SessionQueries, SessionRepository, SessionRotations, StoreError},
     session::RevocationCause,
 };
+use sqlx::SqlitePool;
 use uuid::Uuid;
 
 use crate::{
     error::store_error,
+    gathered::Found,
+    import::id_list,
     pool::SqliteStore,
     timestamp::{from_micros, to_micros},
     unit_of_work::SqliteUnitOfWork,
@@ -57,30 +60,34 @@ impl TryFrom<SessionRow> for Session {
     }
 }
 
-#[async_trait]
-impl SessionQueries for SqliteStore {
-    async fn session_by_id(&self, id: SessionId) -> Result<Option<(Session, User)>, StoreError> {
-        let id = id.as_uuid();
-        let row = sqlx::query!(
-            r#"
-            SELECT s.id AS "id: Uuid", s.user_id AS "user_id: Uuid", s.generation, s.rotated_at,
-                   s.created_at, s.last_used_at, s.expires_at, s.revocation_cause, s.ip,
-                   s.user_agent,
-                   u.email, u.email_verified AS "email_verified: bool", u.name, u.status,
-                   u.created_at AS user_created_at, u.updated_at AS user_updated_at,
-                   u.last_login_at,
-                   (SELECT group_concat(role, ',' ORDER BY role)
-                    FROM user_roles WHERE user_id = u.id) AS "roles?: String"
-            FROM sessions s
-            JOIN users u ON u.id = s.user_id
-            WHERE s.id = ?1
-            "#,
-            id,
-        )
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(store_error)?;
-        let Some(row) = row else { return Ok(None) };
+/// Sessions with their users.
+pub(crate) async fn by_ids(
+    readers: &SqlitePool,
+    ids: &[SessionId],
+) -> Found<SessionId, (Session, User)> {
+    let ids = id_list(ids.iter().map(|id| id.as_uuid()));
+    let rows = sqlx::query!(
+        r#"
+        SELECT s.id AS "id: Uuid", s.user_id AS "user_id: Uuid", s.generation, s.rotated_at,
+               s.created_at, s.last_used_at, s.expires_at, s.revocation_cause, s.ip,
+               s.user_agent,
+               u.email, u.email_verified AS "email_verified: bool", u.name, u.status,
+               u.created_at AS user_created_at, u.updated_at AS user_updated_at,
+               u.last_login_at,
+               (SELECT group_concat(role, ',' ORDER BY role)
+                FROM user_roles WHERE user_id = u.id) AS "roles?: String"
+        FROM sessions s
+        JOIN users u ON u.id = s.user_id
+        WHERE s.id IN (SELECT unhex(value) FROM json_each(?1))
+        "#,
+        ids,
+    )
+    .fetch_all(readers)
+    .await
+    .map_err(store_error)?;
+    let with_user =
+        |session: SessionRow, user: UserRow| Ok((session.try_into()?, user.try_into()?));
+    let found = rows.into_iter().map(|row| {
         let session = SessionRow {
             id: row.id,
             user_id: row.user_id,
@@ -104,7 +111,60 @@ impl SessionQueries for SqliteStore {
             updated_at: row.user_updated_at,
             last_login_at: row.last_login_at,
         };
-        Ok(Some((session.try_into()?, user.try_into()?)))
+        (SessionId::from_uuid(row.id), with_user(session, user))
+    });
+    Ok(found.collect())
+}
+
+/// Moves sessions on in one write and says which, with the generation that they had.
+pub(crate) async fn rotate_all(
+    writer: &SqlitePool,
+    rotations: &[Rotation],
+) -> Result<Vec<(SessionId, Generation)>, StoreError> {
+    let asked = rotations.iter().map(|rotation| {
+        let Rotation { id, from, now, expires_at } = rotation;
+        let id = id.as_uuid().simple();
+        format!("[\"{id}\",{},{},{}]", from.number(), to_micros(*now), to_micros(*expires_at))
+    });
+    let asked = format!("[{}]", asked.collect::<Vec<_>>().join(","));
+    let rows = sqlx::query!(
+        r#"
+        UPDATE sessions
+        SET generation = generation + 1, rotated_at = asked.now, last_used_at = asked.now,
+            expires_at = asked.expires_at
+        FROM (SELECT unhex(value ->> 0) AS id, value ->> 1 AS "from", value ->> 2 AS now,
+                     value ->> 3 AS expires_at
+              FROM json_each(?1)) AS asked
+        WHERE sessions.id = asked.id AND generation = asked."from" AND revoked_at IS NULL
+          AND sessions.expires_at > asked.now
+          AND EXISTS (SELECT 1 FROM users
+                      WHERE users.id = sessions.user_id AND status = 'active')
+        RETURNING id AS "id: Uuid", generation - 1 AS "from!: i64"
+        "#,
+        asked,
+    )
+    .fetch_all(writer)
+    .await
+    .map_err(store_error)?;
+    let rotated = rows.into_iter().map(|row| {
+        Generation::from_number(row.from)
+            .map(|from| (SessionId::from_uuid(row.id), from))
+            .ok_or(StoreError::Corrupt { what: "session" })
+    });
+    rotated.collect()
+}
+
+#[async_trait]
+impl SessionRotations for SqliteStore {
+    async fn session_rotate(&self, rotation: Rotation) -> Result<bool, StoreError> {
+        self.gathered.rotation(rotation).await
+    }
+}
+
+#[async_trait]
+impl SessionQueries for SqliteStore {
+    async fn session_by_id(&self, id: SessionId) -> Result<Option<(Session, User)>, StoreError> {
+        self.gathered.session(id).await
     }
 
     async fn sessions_by_user(
@@ -167,33 +227,6 @@ impl SessionRepository for SqliteUnitOfWork {
         .await
         .map_err(store_error)?;
         Ok(())
-    }
-
-    async fn session_rotate(
-        &mut self,
-        id: SessionId,
-        from: Generation,
-        now: Timestamp,
-        expires_at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let (id, from, to) = (id.as_uuid(), from.number(), from.next().number());
-        let (now, expires_at) = (to_micros(now), to_micros(expires_at));
-        let rotated = sqlx::query!(
-            "UPDATE sessions
-             SET generation = ?3, rotated_at = ?4, last_used_at = ?4, expires_at = ?5
-             WHERE id = ?1 AND generation = ?2 AND revoked_at IS NULL AND expires_at > ?4
-               AND EXISTS (SELECT 1 FROM users
-                           WHERE users.id = sessions.user_id AND status = 'active')",
-            id,
-            from,
-            to,
-            now,
-            expires_at,
-        )
-        .execute(self.connection())
-        .await
-        .map_err(store_error)?;
-        Ok(rotated.rows_affected() == 1)
     }
 
     async fn session_revoke(

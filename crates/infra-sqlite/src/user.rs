@@ -6,11 +6,13 @@ use doorward_domain::{
     UserStatus,
     ports::{CHANGE_KEPT_FOR, Constraint, StoreError, UserQueries, UserRepository},
 };
-use sqlx::SqliteExecutor;
+use sqlx::{SqliteExecutor, SqlitePool};
 use uuid::Uuid;
 
 use crate::{
     error::store_error,
+    gathered::Found,
+    import::id_list,
     pool::SqliteStore,
     role,
     timestamp::{from_micros, to_micros},
@@ -90,10 +92,19 @@ async fn by_id(executor: impl SqliteExecutor<'_>, id: UserId) -> Result<Option<U
         .transpose()
 }
 
+pub(crate) async fn by_ids(readers: &SqlitePool, ids: &[UserId]) -> Found<UserId, User> {
+    let ids = id_list(ids.iter().map(|id| id.as_uuid()));
+    let rows = select_users!("WHERE id IN (SELECT unhex(value) FROM json_each(?1))", ids)
+        .fetch_all(readers)
+        .await
+        .map_err(store_error)?;
+    Ok(rows.into_iter().map(|row| (UserId::from_uuid(row.id), row.try_into())).collect())
+}
+
 #[async_trait]
 impl UserQueries for SqliteStore {
     async fn user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError> {
-        by_id(&self.readers, id).await
+        self.gathered.user(id).await
     }
 
     async fn user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {

@@ -1,10 +1,11 @@
 //! Logs.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, BufWriter, IsTerminal};
 
 use anyhow::{Context, Result};
+use doorward_log::{JsonLine, JsonMembers};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::settings::{Log, LogFormat};
 
@@ -15,23 +16,19 @@ const LINES_KEPT: usize = 8 * 1024;
 /// Starts logging to standard error, and has panics logged like everything else. What is returned is to
 /// be kept to the end: dropping it writes out what still waits, for at most a second.
 pub(crate) fn start(settings: &Log) -> Result<WorkerGuard> {
-    let filter = EnvFilter::try_new(&settings.filter).context("log.filter cannot be read")?;
+    let filter: Targets = settings.filter.parse().context("log.filter cannot be read")?;
     let registry = tracing_subscriber::registry().with(filter);
-    let (writer, guard) =
-        NonBlockingBuilder::default().buffered_lines_limit(LINES_KEPT).finish(io::stderr());
+    let (writer, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(LINES_KEPT)
+        .finish(BufWriter::new(io::stderr()));
     match settings.format {
         LogFormat::Pretty => {
             let in_colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
             registry.with(fmt::layer().with_ansi(in_colour).with_writer(writer)).try_init()
         }
         LogFormat::Json => {
-            let json = fmt::layer()
-                .json()
-                .flatten_event(true)
-                .with_current_span(true)
-                .with_span_list(false)
-                .with_writer(writer);
-            registry.with(json).try_init()
+            let json = fmt::layer().fmt_fields(JsonMembers).event_format(JsonLine);
+            registry.with(json.with_writer(writer)).try_init()
         }
     }
     .context("cannot start the log")?;

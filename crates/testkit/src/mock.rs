@@ -19,9 +19,9 @@ use doorward_domain::{
         GuessRepository, HashError, HashingTurn, ImportDigest, ImportRepository, Imported,
         ImportedUser, JobQueries, JobQueue, KeyError, MailboxQueries, MailboxRepository,
         PasswordHasher, ProofInserted, ProofQueries, ProofRepository, RequestClaims, RoleQueries,
-        RoleRepository, SealedEvents, SessionQueries, SessionRepository, SigningKeyQueries,
-        SigningKeyRepository, Store, StoreError, TokenError, TokenSigner, UnitOfWork, UserQueries,
-        UserRepository, Verdict,
+        RoleRepository, Rotation, SealedEvents, SessionQueries, SessionRepository,
+        SessionRotations, SigningKeyQueries, SigningKeyRepository, Store, StoreError, TokenError,
+        TokenSigner, UnitOfWork, UserQueries, UserRepository, Verdict,
     },
     session::{Generation, RevocationCause},
 };
@@ -134,6 +134,10 @@ mock! {
         async fn sessions_by_user(&self, user_id: UserId, now: Timestamp, page: PageRequest<SessionId>) -> Result<Page<Session, SessionId>, StoreError>;
     }
     #[async_trait]
+    impl SessionRotations for Store {
+        async fn session_rotate(&self, rotation: Rotation) -> Result<bool, StoreError>;
+    }
+    #[async_trait]
     impl SigningKeyQueries for Store {
         async fn signing_keys(&self) -> Result<Vec<SealedSigningKey>, StoreError>;
     }
@@ -224,7 +228,6 @@ mock! {
     #[async_trait]
     impl SessionRepository for UnitOfWork {
         async fn session_insert(&mut self, session: &Session) -> Result<(), StoreError>;
-        async fn session_rotate(&mut self, id: SessionId, from: Generation, now: Timestamp, expires_at: Timestamp) -> Result<bool, StoreError>;
         async fn session_revoke(&mut self, id: SessionId, user_id: UserId, cause: RevocationCause, now: Timestamp, until: Timestamp) -> Result<bool, StoreError>;
         async fn sessions_revoke(&mut self, user_id: UserId, except: Option<SessionId>, cause: RevocationCause, now: Timestamp, until: Timestamp) -> Result<Vec<SessionId>, StoreError>;
         async fn sessions_prune(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError>;

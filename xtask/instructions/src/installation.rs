@@ -13,11 +13,17 @@ use doorward_domain::ports::{FeedCursor, Store};
 use doorward_http::{HttpSettings, HttpState, Lifecycle, router};
 use doorward_infra_crypto::{SystemClock, SystemEntropy, TokenService, TokenSettings};
 use doorward_infra_sqlite::{SqlitePath, SqliteSettings, SqliteStore, Workload};
+use doorward_log::{JsonLine, JsonMembers};
 use doorward_testkit::{MemoryStore, World};
 use http_body_util::BodyExt as _;
 use secrecy::ExposeSecret as _;
 use tower::ServiceExt as _;
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 /// The real tokens, clock, randomness and router over a store; doubles of what no path here uses.
 pub struct Installation {
@@ -117,12 +123,8 @@ fn settings() -> HttpSettings {
 /// The log of a server in production, but for the thread that writes it out: that one's instructions
 /// depend on how often it is woken.
 fn log_to_nowhere() -> Result<()> {
-    let json = fmt::layer()
-        .json()
-        .flatten_event(true)
-        .with_current_span(true)
-        .with_span_list(false)
-        .with_writer(io::sink);
-    tracing_subscriber::registry().with(EnvFilter::new("info")).with(json).try_init()?;
+    let json = fmt::layer().fmt_fields(JsonMembers).event_format(JsonLine).with_writer(io::sink);
+    let filter = Targets::new().with_default(LevelFilter::INFO);
+    tracing_subscriber::registry().with(filter).with(json).try_init()?;
     Ok(())
 }

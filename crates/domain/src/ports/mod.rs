@@ -27,7 +27,8 @@ pub use password_hasher::{HashError, HashingTurn, PasswordHasher, Verdict};
 pub use store::{
     CHANGE_KEPT_FOR, Change, ChangeFeed, Constraint, CredentialQueries, CredentialRepository,
     FeedCursor, ImportDigest, ImportRepository, Imported, ImportedUser, RoleQueries,
-    RoleRepository, SessionQueries, SessionRepository, SigningKeyQueries, SigningKeyRepository,
-    Store, StoreError, UnitOfWork, UserQueries, UserRepository,
+    RoleRepository, Rotation, SessionQueries, SessionRepository, SessionRotations,
+    SigningKeyQueries, SigningKeyRepository, Store, StoreError, UnitOfWork, UserQueries,
+    UserRepository,
 };
 pub use token_signer::{KeyError, TokenError, TokenSigner};

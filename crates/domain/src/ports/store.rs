@@ -21,6 +21,7 @@ pub trait Store:
     + RoleQueries
     + CredentialQueries
     + SessionQueries
+    + SessionRotations
     + SigningKeyQueries
     + JobQueries
     + ProofQueries
@@ -335,21 +336,31 @@ pub trait SessionQueries: Send + Sync {
     ) -> Result<Page<Session, SessionId>, StoreError>;
 }
 
+/// A session is to move on to its next generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rotation {
+    pub id: SessionId,
+    /// The generation that it has now.
+    pub from: Generation,
+    pub now: Timestamp,
+    /// Until when it lives from now on.
+    pub expires_at: Timestamp,
+}
+
+/// Moves sessions on. This is no part of a [`UnitOfWork`], because nothing else is ever written with it, and
+/// an adapter may so write for many callers at once.
+#[async_trait]
+pub trait SessionRotations: Send + Sync {
+    /// Moves a session to its next generation, if it still has the generation `from`, is not revoked and not
+    /// expired at `now`, and its user is active; otherwise `false` and no change. Of any number of callers
+    /// at once exactly one is told `true`, and then it is durable.
+    async fn session_rotate(&self, rotation: Rotation) -> Result<bool, StoreError>;
+}
+
 /// Writes sessions.
 #[async_trait]
 pub trait SessionRepository: Send {
     async fn session_insert(&mut self, session: &Session) -> Result<(), StoreError>;
-
-    /// Moves a session from generation `from` to the next one, if it still has that generation, is
-    /// not revoked and not expired at `now`, and its user is active; otherwise `false` and no change.
-    /// Of any number of callers at once exactly one is told `true`.
-    async fn session_rotate(
-        &mut self,
-        id: SessionId,
-        from: Generation,
-        now: Timestamp,
-        expires_at: Timestamp,
-    ) -> Result<bool, StoreError>;
 
     /// Ends a live session of this user and records the [`Revocation`], which is forgotten after
     /// `until`. `false`, and no change, if the user has no such session or it is not live at `now`.
@@ -468,6 +479,30 @@ pub enum StoreError {
     /// Anything else; a defect, or a database that is not set up as expected.
     #[error("the database refused a statement")]
     Backend(#[source] BoxError),
+}
+
+impl StoreError {
+    /// The same error for another caller who waited for the same statement. Its causes are kept as text.
+    #[must_use]
+    pub fn retold(&self) -> Self {
+        let told = |cause: &BoxError| {
+            let mut text = cause.to_string();
+            let mut deeper = cause.source();
+            while let Some(cause) = deeper {
+                text.push_str(": ");
+                text.push_str(&cause.to_string());
+                deeper = cause.source();
+            }
+            text.into()
+        };
+        match self {
+            Self::Conflict(rule) => Self::Conflict(*rule),
+            Self::Busy(cause) => Self::Busy(told(cause)),
+            Self::Unavailable(cause) => Self::Unavailable(told(cause)),
+            Self::Corrupt { what } => Self::Corrupt { what },
+            Self::Backend(cause) => Self::Backend(told(cause)),
+        }
+    }
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -183,6 +183,30 @@ fn a_key_that_is_not_active_yet_verifies_all_the_same() {
     assert_eq!(behind.access_verify(&sign(&ahead, &claims()), NOW), Ok(claims()));
 }
 
+/// A signature is verified once and remembered; nothing but the very same token may profit.
+#[test]
+fn what_is_remembered_of_a_token_serves_no_other_token_no_other_time_and_no_other_service() {
+    for algorithm in ALGORITHMS {
+        let service = service(algorithm);
+        let token = sign(&service, &claims());
+        for _ in 0..2 {
+            assert_eq!(service.access_verify(&token, NOW), Ok(claims()));
+            for index in 0..token.len() {
+                let mut octets = token.clone().into_bytes();
+                octets[index] = if octets[index] == b'A' { b'B' } else { b'A' };
+                let other = String::from_utf8(octets).unwrap();
+                assert!(service.access_verify(&other, NOW).is_err(), "octet {index}");
+            }
+        }
+        let expired = Err(TokenError::Expired);
+        assert_eq!(service.access_verify(&token, claims().expires_at), expired);
+        let early = claims().issued_at - Duration::seconds(6);
+        assert_eq!(service.access_verify(&token, early), Err(TokenError::NotYetValid));
+        service.keys_adopt(&[]).unwrap();
+        assert_eq!(service.access_verify(&token, NOW), Err(TokenError::UnknownKey));
+    }
+}
+
 /// As somebody who stole the key would forge it: good for ever.
 #[test]
 fn a_token_of_a_retired_key_is_refused_and_the_key_is_not_published() {
@@ -309,6 +333,7 @@ fn known_keys_are_not_decrypted_again_and_removed_ones_are_forgotten() {
     let service = without_keys(SECRET);
     service.keys_adopt(&KEYS[..1]).unwrap();
     let token = sign(&service, &claims());
+    assert_eq!(service.access_verify(&token, NOW), Ok(claims()));
     let address = |service: &TokenService| {
         std::ptr::from_ref(service.keyring().find(&KEYS[0].kid, NOW).unwrap()).addr()
     };

@@ -11,7 +11,7 @@ use std::{
 use doorward_domain::SigningAlgorithm;
 use ipnet::IpNet;
 use secrecy::SecretString;
-use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use url::{Url, form_urlencoded};
 
 use super::{
@@ -143,7 +143,7 @@ pub enum LogFormat {
 #[derive(Debug, Clone)]
 pub struct Log {
     pub format: LogFormat,
-    /// A filter that [`EnvFilter`] was shown to accept.
+    /// A filter that [`Targets`] was shown to accept.
     pub filter: String,
 }
 
@@ -492,12 +492,11 @@ pub(super) fn log(reader: &mut Reader) -> Result<Log, Refused> {
 /// silence everything.
 fn log_filter(text: &str) -> Result<String, Objection> {
     const REMEDY: &str = "give a level, or levels by module, as info,doorward_http=debug";
-    EnvFilter::builder()
-        .parse(text)
+    text.parse::<Targets>()
         .map_err(|error| Objection::new(format!("`{text}` is no filter: {error}"), REMEDY))?;
     let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
     let bare = text.split(',').map(str::trim).find(|directive| {
-        !directive.is_empty() && !directive.contains(['=', '[']) && !is_level(directive)
+        !directive.is_empty() && !directive.contains('=') && !is_level(directive)
     });
     match bare {
         Some(word) => Err(Objection::new(format!("`{word}` is no level"), REMEDY)),

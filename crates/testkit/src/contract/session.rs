@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use doorward_domain::{
-    PageLimit, PageRequest, Session, SessionId,
-    ports::Store,
+    PageLimit, PageRequest, Session, SessionId, Timestamp,
+    ports::{Rotation, Store},
     session::{Generation, RevocationCause},
 };
 use time::Duration;
@@ -11,6 +11,51 @@ use super::samples::{
     NOW, UNTIL, add_sessions, add_user, at_once, begin, session, session_id, told, user_id,
 };
 
+pub(super) fn rotation(number: u128, now: Timestamp, expires_at: Timestamp) -> Rotation {
+    Rotation { id: session_id(number), from: Generation::FIRST, now, expires_at }
+}
+
+/// However many are moved on at once: each as it asked, and no other one.
+pub async fn of_many_sessions_each_rotates_by_itself(store: Arc<dyn Store>) {
+    let ada = add_user(&store, 1, "ada@example.com").await;
+    let numbers: Vec<u128> = (10..30).collect();
+    add_sessions(&store, &ada, &numbers).await;
+    let mut work = begin(&store).await;
+    let cause = RevocationCause::Revoked;
+    assert!(work.session_revoke(session_id(12), ada.id, cause, NOW, UNTIL).await.unwrap());
+    work.commit().await.unwrap();
+    // Each at a time of its own, some of a generation that is not theirs, one that nobody knows.
+    let at = move |number: u128| NOW + Duration::seconds(i64::try_from(number).unwrap());
+    let asked = move |number: u128| Rotation {
+        from: if number % 5 == 0 { Generation::FIRST.next() } else { Generation::FIRST },
+        ..rotation(number, at(number), at(number) + Duration::DAY)
+    };
+    let rotated = at_once(21, |index| {
+        let store = Arc::clone(&store);
+        let number = 10 + index as u128;
+        async move { (number, store.session_rotate(asked(number)).await.unwrap()) }
+    })
+    .await;
+    for (number, rotated) in rotated {
+        let expected = number != 12 && number != 30 && number % 5 != 0;
+        assert_eq!(rotated, expected, "session {number}");
+        let Some((read, _)) = store.session_by_id(session_id(number)).await.unwrap() else {
+            assert_eq!(number, 30);
+            continue;
+        };
+        let before = session(number, &ada);
+        let expected = Session {
+            generation: if rotated { Generation::FIRST.next() } else { Generation::FIRST },
+            rotated_at: if rotated { at(number) } else { before.rotated_at },
+            last_used_at: if rotated { at(number) } else { before.last_used_at },
+            expires_at: if rotated { at(number) + Duration::DAY } else { before.expires_at },
+            revoked: (number == 12).then_some(cause),
+            ..before
+        };
+        assert_eq!(read, expected);
+    }
+}
+
 pub async fn of_many_rotations_one_wins(store: Arc<dyn Store>) {
     let ada = add_user(&store, 1, "ada@example.com").await;
     add_sessions(&store, &ada, &[10]).await;
@@ -18,15 +63,7 @@ pub async fn of_many_rotations_one_wins(store: Arc<dyn Store>) {
     let expiry = NOW + Duration::days(60);
     let won = at_once(16, |_| {
         let store = Arc::clone(&store);
-        async move {
-            let mut work = begin(&store).await;
-            let won = work
-                .session_rotate(session_id(10), Generation::FIRST, later, expiry)
-                .await
-                .unwrap();
-            work.commit().await.unwrap();
-            won
-        }
+        async move { store.session_rotate(rotation(10, later, expiry)).await.unwrap() }
     })
     .await;
     assert_eq!(won.iter().filter(|won| **won).count(), 1);
@@ -53,15 +90,14 @@ pub async fn a_session_is_over_at_the_moment_it_expires(store: Arc<dyn Store>) {
     assert_eq!(live(before).await.items.len(), 1);
     assert_eq!(live(expiry).await.items, []);
 
+    assert!(!store.session_rotate(rotation(10, expiry, expiry)).await.unwrap());
     let mut work = begin(&store).await;
-    let rotate = work.session_rotate(session_id(10), Generation::FIRST, expiry, expiry).await;
-    assert!(!rotate.unwrap());
     let cause = RevocationCause::Revoked;
     assert!(!work.session_revoke(session_id(10), ada.id, cause, expiry, UNTIL).await.unwrap());
     assert_eq!(work.sessions_revoke(ada.id, None, cause, expiry, UNTIL).await.unwrap(), []);
+    drop(work);
     let longer = expiry + Duration::days(1);
-    assert!(work.session_rotate(session_id(10), Generation::FIRST, before, longer).await.unwrap());
-    work.commit().await.unwrap();
+    assert!(store.session_rotate(rotation(10, before, longer)).await.unwrap());
 }
 
 pub async fn a_revoked_session_rotates_no_more(store: Arc<dyn Store>) {
@@ -71,13 +107,7 @@ pub async fn a_revoked_session_rotates_no_more(store: Arc<dyn Store>) {
     let cause = RevocationCause::TokenReused;
     assert!(work.session_revoke(session_id(10), ada.id, cause, NOW, UNTIL).await.unwrap());
     work.commit().await.unwrap();
-    let mut work = begin(&store).await;
-    let rotated = work
-        .session_rotate(session_id(10), Generation::FIRST, NOW, NOW + Duration::days(1))
-        .await
-        .unwrap();
-    assert!(!rotated);
-    drop(work);
+    assert!(!store.session_rotate(rotation(10, NOW, NOW + Duration::days(1))).await.unwrap());
     let (read, _) = store.session_by_id(session_id(10)).await.unwrap().unwrap();
     assert_eq!(read.revoked, Some(cause));
     assert_eq!(read.generation, Generation::FIRST);

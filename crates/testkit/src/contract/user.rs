@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use doorward_domain::{
     Generation, RoleName, UserStatus,
-    ports::{Constraint, Store, StoreError},
+    ports::{Constraint, Rotation, Store, StoreError},
 };
 use time::Duration;
 
@@ -173,8 +173,42 @@ pub async fn a_disabled_user_is_kept_out_until_active_again(store: Arc<dyn Store
         let mut work = begin(&store).await;
         assert_eq!(work.user_signed_in(ada.id, later).await.unwrap(), comes_in);
         let (id, expiry) = (session_id(10), NOW + Duration::days(30));
-        let rotated = work.session_rotate(id, Generation::FIRST, later, expiry).await;
+        drop(work);
+        let rotation = Rotation { id, from: Generation::FIRST, now: later, expires_at: expiry };
+        let rotated = store.session_rotate(rotation).await;
         assert_eq!(rotated.unwrap(), comes_in);
+    }
+}
+
+pub async fn of_many_reads_at_once_each_gets_its_own(store: Arc<dyn Store>) {
+    let mut users = Vec::new();
+    for number in 1..=8 {
+        let user = add_user(&store, number, &format!("ada{number}@example.com")).await;
+        add_sessions(&store, &user, &[number]).await;
+        users.push(user);
+    }
+    let mut work = begin(&store).await;
+    work.user_set_roles(user_id(3), &[], NOW).await.unwrap();
+    let third = work.user_rename(user_id(3), &name("Grace"), NOW).await.unwrap();
+    users[2] = third.unwrap();
+    work.commit().await.unwrap();
+    // Some ask for the same one, some for one that is not there.
+    let read = at_once(64, |index| {
+        let store = Arc::clone(&store);
+        let number = index as u128 % 10;
+        async move {
+            let user = store.user_by_id(user_id(number)).await.unwrap();
+            let session = store.session_by_id(session_id(number)).await.unwrap();
+            (number, user, session)
+        }
+    })
+    .await;
+    for (number, user, session) in read {
+        let expected = users.iter().find(|user| user.id == user_id(number));
+        assert_eq!(user.as_ref(), expected);
+        let (session, owner) = session.unzip();
+        assert_eq!(session.map(|session| session.id), expected.map(|_| session_id(number)));
+        assert_eq!(owner.as_ref(), expected);
     }
 }
 

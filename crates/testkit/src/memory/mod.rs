@@ -16,8 +16,8 @@ use doorward_domain::{
     Credential, Email, Page, PageRequest, Role, SealedSigningKey, Session, SessionId, Timestamp,
     User, UserFilter, UserId, UserKey,
     ports::{
-        Change, ChangeFeed, CredentialQueries, FeedCursor, RoleQueries, SessionQueries,
-        SigningKeyQueries, Store, StoreError, UnitOfWork, UserQueries,
+        Change, ChangeFeed, CredentialQueries, FeedCursor, RoleQueries, Rotation, SessionQueries,
+        SessionRotations, SigningKeyQueries, Store, StoreError, UnitOfWork, UserQueries,
     },
 };
 use state::State;
@@ -49,11 +49,17 @@ impl Shared {
     }
 }
 
+impl MemoryStore {
+    async fn write(&self) -> Box<MemoryUnitOfWork> {
+        let turn = Arc::clone(&self.shared.writer).lock_owned().await;
+        Box::new(MemoryUnitOfWork::new(Arc::clone(&self.shared), turn))
+    }
+}
+
 #[async_trait]
 impl Store for MemoryStore {
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
-        let turn = Arc::clone(&self.shared.writer).lock_owned().await;
-        Ok(Box::new(MemoryUnitOfWork::new(Arc::clone(&self.shared), turn)))
+        Ok(self.write().await)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -168,6 +174,16 @@ impl SessionQueries for MemoryStore {
             .cloned()
             .collect();
         Ok(Page::from_surplus(rows, page.limit, |session| session.id))
+    }
+}
+
+#[async_trait]
+impl SessionRotations for MemoryStore {
+    async fn session_rotate(&self, rotation: Rotation) -> Result<bool, StoreError> {
+        let mut work = self.write().await;
+        let rotated = work.rotate(rotation);
+        work.commit().await?;
+        Ok(rotated)
     }
 }
 

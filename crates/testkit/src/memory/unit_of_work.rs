@@ -6,10 +6,10 @@ use doorward_domain::{
     SessionId, Timestamp, User, UserId, UserStatus,
     ports::{
         CHANGE_KEPT_FOR, Change, Constraint, CredentialRepository, ImportDigest, ImportRepository,
-        Imported, ImportedUser, RoleRepository, SessionRepository, SigningKeyRepository,
+        Imported, ImportedUser, RoleRepository, Rotation, SessionRepository, SigningKeyRepository,
         StoreError, UnitOfWork, UserRepository,
     },
-    session::{Generation, RevocationCause},
+    session::RevocationCause,
 };
 use time::Duration;
 use tokio::sync::OwnedMutexGuard;
@@ -28,6 +28,24 @@ pub(super) struct MemoryUnitOfWork {
 impl MemoryUnitOfWork {
     pub fn new(shared: Arc<Shared>, turn: OwnedMutexGuard<()>) -> Self {
         Self { state: State::clone(&shared.read()), has_job: false, shared, _turn: turn }
+    }
+
+    pub(super) fn rotate(&mut self, rotation: Rotation) -> bool {
+        let Rotation { id, from, now, expires_at } = rotation;
+        let users = &self.state.users;
+        let session = self.state.sessions.get_mut(&id).filter(|s| {
+            let user = users.get(&s.user_id);
+            s.generation == from
+                && s.is_live(now)
+                && user.is_some_and(|user| user.status == UserStatus::Active)
+        });
+        session.is_some_and(|session| {
+            session.generation = from.next();
+            session.rotated_at = now;
+            session.last_used_at = now;
+            session.expires_at = expires_at;
+            true
+        })
     }
 
     fn credential(&mut self, user_id: UserId, version: i64) -> Option<&mut Credential> {
@@ -300,29 +318,6 @@ impl SessionRepository for MemoryUnitOfWork {
     async fn session_insert(&mut self, session: &Session) -> Result<(), StoreError> {
         self.state.sessions.insert(session.id, session.clone());
         Ok(())
-    }
-
-    async fn session_rotate(
-        &mut self,
-        id: SessionId,
-        from: Generation,
-        now: Timestamp,
-        expires_at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let users = &self.state.users;
-        let session = self.state.sessions.get_mut(&id).filter(|s| {
-            let user = users.get(&s.user_id);
-            s.generation == from
-                && s.is_live(now)
-                && user.is_some_and(|user| user.status == UserStatus::Active)
-        });
-        Ok(session.is_some_and(|session| {
-            session.generation = from.next();
-            session.rotated_at = now;
-            session.last_used_at = now;
-            session.expires_at = expires_at;
-            true
-        }))
     }
 
     async fn session_revoke(
