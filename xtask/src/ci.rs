@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
-use crate::{bench, layers, openapi, prepare, program, suite};
+use crate::instructions::Purpose;
+use crate::{bench, instructions, layers, openapi, prepare, program, suite};
 
 /// A check, with the command that does the same alone.
 struct Step {
@@ -49,6 +50,11 @@ const STEPS: [Step; 8] = [
         name: "docs",
         reproduce: "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --workspace",
         perform: || program::run(&mut documentation()),
+    },
+    Step {
+        name: "budgets",
+        reproduce: "cargo xtask instructions --check",
+        perform: || instructions::run(Purpose::Check),
     },
 ];
 

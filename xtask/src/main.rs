@@ -6,6 +6,8 @@
 
 mod bench;
 mod ci;
+mod debian;
+mod instructions;
 mod layers;
 mod openapi;
 mod postgres;
@@ -18,6 +20,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+
+use instructions::Purpose;
 
 /// Doorward's chores.
 #[derive(Debug, Parser)]
@@ -60,6 +64,18 @@ enum Chore {
     ///
     /// Builds releases, and needs Linux and wrk; root on Debian or Ubuntu gets wrk installed.
     Bench(bench::Options),
+    /// Counts the instructions of the hot paths with valgrind, and shows them beside their budgets.
+    ///
+    /// Root on Debian or Ubuntu gets valgrind installed. Counts differ from compiler to compiler and
+    /// between kinds of processors, so there are budgets for Linux on x86-64 alone.
+    Instructions {
+        /// Fails when a path is more than 3 % above or 10 % below its budget.
+        #[arg(long)]
+        check: bool,
+        /// Writes the budgets of what changed.
+        #[arg(long, conflicts_with = "check")]
+        update: bool,
+    },
     /// Runs every check that a change must pass, and stops at the first that fails.
     Ci {
         /// Leaves out the tests, for who has just run them.
@@ -95,6 +111,9 @@ fn perform(chore: Chore) -> Result<()> {
         Chore::Layers => layers::check(),
         Chore::Openapi { check } => openapi::generate(check),
         Chore::Bench(options) => bench::run(&options),
+        Chore::Instructions { check: true, .. } => instructions::run(Purpose::Check),
+        Chore::Instructions { update: true, .. } => instructions::run(Purpose::Update),
+        Chore::Instructions { .. } => instructions::run(Purpose::Show),
         Chore::Ci { no_test } => ci::run(no_test),
         Chore::Db { request } => postgres::serve(request),
     }

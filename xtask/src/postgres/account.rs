@@ -67,7 +67,7 @@ impl Account {
 }
 
 /// Whether root runs this.
-pub fn is_root() -> bool {
+fn is_root() -> bool {
     geteuid().is_root()
 }
 

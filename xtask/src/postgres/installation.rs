@@ -2,15 +2,13 @@
 
 use std::env;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::account::{self, Account};
+use super::account::Account;
 use super::container;
-use crate::program;
+use crate::debian;
 
 /// Where package managers put PostgreSQL without adding it to the `PATH`: the folder that holds one
 /// folder per version, how the latter's name begins, and where the programs are inside.
@@ -38,8 +36,11 @@ impl Engine {
         if let Some(programs) = installed()? {
             return Ok(Self::Installed(programs));
         }
-        if account::is_root() && Path::new("/etc/debian_version").exists() {
-            install_from_debian()?;
+        if debian::can_install() {
+            // The package makes a cluster of its own, which nothing here uses or looks at.
+            debian::install("postgresql").context(
+                "PostgreSQL could not be installed; TEST_DATABASE_URL can name a server instead.",
+            )?;
             let programs = installed()?.context(
                 "Debian's package `postgresql` is installed, but has no server under /usr/lib/postgresql.",
             )?;
@@ -96,24 +97,6 @@ fn version_number(answer: &str) -> Option<Vec<u32>> {
     let number = answer.split_whitespace().nth(2)?;
     let leading = number.split(|c: char| !c.is_ascii_digit() && c != '.').next()?;
     leading.split('.').map(|part| part.parse().ok()).collect()
-}
-
-/// The package makes a cluster of its own, which nothing here uses or looks at.
-fn install_from_debian() -> Result<()> {
-    eprintln!("PostgreSQL is not installed: installing Debian's package, once.");
-    apt_get(&["update"])?;
-    apt_get(&["install", "-y", "--no-install-recommends", "--no-upgrade", "postgresql"])
-}
-
-fn apt_get(arguments: &[&str]) -> Result<()> {
-    let mut command = Command::new("apt-get");
-    command
-        .args(["-o", "Dpkg::Use-Pty=0"])
-        .args(arguments)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .stdout(io::stderr());
-    program::run(&mut command)
-        .context("PostgreSQL could not be installed; TEST_DATABASE_URL can name a server instead.")
 }
 
 #[cfg(test)]
