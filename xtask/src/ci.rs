@@ -16,7 +16,7 @@ struct Step {
 }
 
 /// The quick checks come first.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step {
         name: "format",
         reproduce: "cargo fmt --all --check",

@@ -12,7 +12,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
-    hash::Hash,
+    hash::{BuildHasher, Hash},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -129,12 +129,12 @@ impl<Q, A> Drop for Flight<Q, A> {
 
 /// Gives each who asked for a key what was found for it, `None` if nothing was. Whoever asked for the same key,
 /// or was on a flight that failed as a whole, gets a copy; `retold` makes that of an error.
-pub fn deal<K: Eq + Hash, V: Clone, E>(
+pub fn deal<K: Eq + Hash, V: Clone, E, S: BuildHasher>(
     asked: &[K],
-    found: Result<HashMap<K, Result<V, E>>, E>,
+    found: &Result<HashMap<K, Result<V, E>, S>, E>,
     retold: impl Fn(&E) -> E,
 ) -> Vec<Result<Option<V>, E>> {
-    let of_key = |key| match &found {
+    let of_key = |key| match found {
         Err(error) => Err(retold(error)),
         Ok(found) => match found.get(key) {
             None => Ok(None),
