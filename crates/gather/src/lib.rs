@@ -4,8 +4,9 @@
 //! change of thread, the planning, for a write the wait for the disk. Where many ask the same kind of
 //! question at the same moment, [`Gather`] has one statement answer all who are waiting.
 //!
-//! Nobody waits for company: a question that finds a free [flight](Gather::new) departs at once. Those that
-//! come while all flights are under way depart together with the next one. So a question is always carried
+//! Nobody waits for company any longer than it takes the runtime to give everybody else their turn: a question
+//! that finds a free [flight](Gather::new) departs with those who ask in the same turn. Those that come while
+//! all flights are under way depart together with the next one. So a question is always carried
 //! to the database *after* it was asked, and its answer is as fresh as if it had been asked alone; nothing
 //! is kept. It is this that sets it apart from a cache.
 
@@ -90,7 +91,10 @@ struct Flight<Q, A> {
 impl<Q: Send + 'static, A: Send + 'static> Flight<Q, A> {
     /// Flies until nobody waits any more.
     async fn go(mut self) {
-        while let Some((questions, senders)) = self.board() {
+        loop {
+            // Those who are about to ask do so first: all whose turn it is, and whose requests have come.
+            tokio::task::yield_now().await;
+            let Some((questions, senders)) = self.board() else { return };
             for (sender, answer) in senders.into_iter().zip((self.shared.fly)(questions).await) {
                 // Who has gone does not need it any more.
                 let _ = sender.send(answer);
