@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
+use sqlx::{Connection as _, SqliteConnection};
 
 use crate::harness::machine::{Cores, Machine};
 use crate::harness::process::{self, Process};
@@ -42,6 +43,21 @@ impl Bench {
         let folder = self.file(name);
         fs::create_dir(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         Ok(folder)
+    }
+
+    /// Runs statements in an SQLite file that nobody else has open, one after the other.
+    ///
+    /// # Errors
+    /// When one of them fails.
+    pub fn sqlite(&self, url: &str, statements: &[&'static str]) -> Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut connection = SqliteConnection::connect(url).await?;
+            for statement in statements {
+                sqlx::raw_sql(*statement).execute(&mut connection).await?;
+            }
+            Ok(connection.close().await?)
+        })
     }
 
     /// Starts a yardstick's server, which is this very program, on the server's core.
