@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
 use sqlx::{Connection as _, SqliteConnection};
 
-use crate::harness::machine::{Cores, Machine};
+use crate::harness::machine::Machine;
 use crate::harness::process::{self, Process};
 use crate::harness::rounds::Pace;
 use crate::postgres::Postgres;
@@ -66,7 +65,7 @@ impl Bench {
     /// When it does not get ready.
     pub fn yardstick(&self, name: &str, options: &[(&str, &str)]) -> Result<Yardstick> {
         let port = process::free_port()?;
-        let mut command = self.own_program(&self.machine.server)?;
+        let mut command = self.machine.server.own_program()?;
         command.args(["yardstick", name, "--port", &port.to_string()]);
         for (option, value) in options {
             command.args([option, value]);
@@ -75,14 +74,6 @@ impl Bench {
         let url = format!("http://127.0.0.1:{port}");
         process.ready(&format!("{url}/ready"))?;
         Ok(Yardstick { process, url })
-    }
-
-    /// A command that runs another part of this very program on some cores.
-    ///
-    /// # Errors
-    /// When the operating system does not tell where this program is.
-    pub fn own_program(&self, cores: &Cores) -> Result<Command> {
-        Ok(cores.command(std::env::current_exe().context("this program's file is unknown")?))
     }
 }
 

@@ -3,14 +3,13 @@
 //!
 //! What a person watches goes to the standard error; the table goes to the standard output.
 
-#![expect(clippy::doc_markdown, reason = "the comments of the arguments are the text of --help")]
-
 mod bench;
 mod cases;
 mod doorward;
 mod harness;
 mod peer;
 mod postgres;
+mod refresh_load;
 mod seed;
 mod yardstick;
 
@@ -29,6 +28,7 @@ use self::harness::report::{CaseReport, Report};
 use self::harness::rounds::Pace;
 use self::harness::{interrupt, table, wrk};
 use self::postgres::Postgres;
+use self::yardstick::hash_rate;
 
 /// Doorward's benchmarks; run them with `cargo xtask bench`.
 #[derive(Debug, Parser)]
@@ -43,6 +43,10 @@ enum Part {
     Run(Run),
     /// Serves one of the things that Doorward is compared with.
     Yardstick(yardstick::Options),
+    /// Hashes passwords, and tells how many.
+    HashRate(hash_rate::Options),
+    /// Makes the load of sessions that are refreshed again and again.
+    RefreshLoad(refresh_load::Options),
 }
 
 #[derive(Debug, Args)]
@@ -77,6 +81,8 @@ fn main() -> ExitCode {
         }
         Part::Run(options) => run(options),
         Part::Yardstick(options) => yardstick::serve(&options).map(|()| true),
+        Part::HashRate(options) => hash_rate::run(&options).map(|()| true),
+        Part::RefreshLoad(options) => refresh_load::run(&options).map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -100,6 +106,8 @@ fn run(options: Run) -> Result<bool> {
     let cases = cases::chosen(&options.names, options.peers)?;
     wrk::install()?;
     let machine = Machine::divide()?;
+    // What the harness itself asks for must not disturb what is measured.
+    machine.load.pin(std::process::id())?;
     let folder = tempfile::Builder::new().prefix("doorward-bench-").tempdir()?;
     interrupt::watch(folder.path().to_path_buf())?;
     let doorward = options.doorward.context("--doorward is missing")?;
@@ -119,6 +127,7 @@ fn run(options: Run) -> Result<bool> {
         environment: Environment::look(&bench.machine, bench.postgres.about.clone()),
         arrangement: bench.machine.arrangement(),
         rounds: bench.pace.rounds,
+        peers: bench.peers,
         seconds_per_round: bench.pace.measured,
         cases: Vec::new(),
         failures: Vec::new(),

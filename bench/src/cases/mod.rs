@@ -2,15 +2,19 @@
 
 mod cold;
 mod connections;
+mod flood;
 mod growth;
 mod list;
 mod live;
 mod me;
 mod not_found;
+mod password;
 mod peers;
+mod refresh;
+mod revocation;
 mod size;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result};
 
 use crate::bench::Bench;
 use crate::harness::report::Outcome;
@@ -41,6 +45,11 @@ pub const CASES: &[Case] = &[
     not_found::CASE,
     me::POSTGRES,
     me::SQLITE,
+    password::LOGIN,
+    password::SIGN_UP,
+    refresh::CASE,
+    flood::CASE,
+    revocation::CASE,
     list::POSTGRES,
     list::SQLITE,
     growth::POSTGRES,
@@ -64,12 +73,12 @@ pub fn chosen(names: &[String], peers: bool) -> Result<Vec<Case>> {
     }
     names
         .iter()
-        .map(|name| match all().find(|case| case.name == name) {
-            Some(case) => Ok(*case),
-            None => {
+        .map(|name| {
+            let case = all().find(|case| case.name == name).copied();
+            case.with_context(|| {
                 let known: Vec<_> = all().map(|case| case.name).collect();
-                bail!("there is no case {name}; there are {}", known.join(", "))
-            }
+                format!("there is no case {name}; there are {}", known.join(", "))
+            })
         })
         .collect()
 }

@@ -110,3 +110,26 @@ fn succeeded(url: &str, mut answer: Response<ureq::Body>) -> Result<String> {
     }
     Ok(body)
 }
+
+/// A client that keeps its connection.
+#[derive(Debug)]
+pub struct Client(Agent);
+
+impl Client {
+    /// A client without a connection yet.
+    pub fn new() -> Self {
+        Self(indifferent_agent())
+    }
+
+    /// The status of the answer to a GET with a bearer token.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn status(&self, url: &str, token: &str) -> Result<u16> {
+        let request = self.0.get(url).header("Authorization", format!("Bearer {token}"));
+        let mut answer = request.call().with_context(|| format!("GET {url} failed"))?;
+        // Only a connection whose answer was read is used again.
+        answer.body_mut().read_to_string()?;
+        Ok(answer.status().as_u16())
+    }
+}

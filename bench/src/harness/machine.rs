@@ -30,6 +30,14 @@ impl Cores {
         command
     }
 
+    /// A command that runs another part of this very program on these cores only.
+    ///
+    /// # Errors
+    /// When the operating system does not tell where this program is.
+    pub fn own_program(&self) -> Result<Command> {
+        Ok(self.command(std::env::current_exe().context("this program's file is unknown")?))
+    }
+
     /// Moves a process that runs already, with all its threads, to these cores.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use super::interrupt;
 use super::procfs::{self, Usage};
 
 /// How long a server may take until it answers.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// How long a server may take to end when asked.
 const END: Duration = Duration::from_secs(15);
 /// How often a server that starts is asked whether it is ready.
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn only_the_end_of_a_long_log_is_shown() {
-        let log: String = (0..100).map(|line| format!("{line}\n")).collect();
+        let log = (0..100).map(|line| line.to_string()).collect::<Vec<_>>().join("\n");
         assert!(last_lines(log.as_bytes()).starts_with("85\n"));
     }
 }

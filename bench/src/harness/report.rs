@@ -154,6 +154,8 @@ pub struct Report {
     pub environment: Environment,
     pub arrangement: String,
     pub rounds: usize,
+    /// Whether what people would pick instead was measured as well.
+    pub peers: bool,
     pub seconds_per_round: u64,
     pub cases: Vec<CaseReport>,
     /// The cases that could not be measured, each with the reason.

@@ -111,10 +111,13 @@ impl Spread {
     }
 }
 
+/// Measures something once.
+type Measure<'a> = dyn FnMut(&Pace) -> Result<Sample> + 'a;
+
 /// Something that can be measured again and again.
 pub struct Subject<'a> {
     name: String,
-    measure: Box<dyn FnMut(&Pace) -> Result<Sample> + 'a>,
+    measure: Box<Measure<'a>>,
 }
 
 impl<'a> Subject<'a> {
@@ -131,10 +134,22 @@ impl<'a> Subject<'a> {
         uses_database: bool,
         load: Load,
     ) -> Self {
+        let load = move |seconds| load.run(&bench.machine, seconds);
+        Self::loaded(bench, name, process, uses_database, load)
+    }
+
+    /// A server under any load that lasts as many seconds as it is told.
+    pub fn loaded(
+        bench: &'a Bench,
+        name: impl Into<String>,
+        process: &'a Process,
+        uses_database: bool,
+        load: impl Fn(u64) -> Result<Measured> + 'a,
+    ) -> Self {
         Self::new(name, move |pace| {
-            load.run(&bench.machine, pace.warm_up)?;
+            load(pace.warm_up)?;
             let metered = Metered::begin(bench, process, uses_database)?;
-            let measured = load.run(&bench.machine, pace.measured)?;
+            let measured = load(pace.measured)?;
             metered.end(&measured)
         })
     }
@@ -237,8 +252,8 @@ mod tests {
     fn processor_time_is_divided_among_requests() {
         let sample = Sample {
             requests: 4000,
-            server_cpu: Duration::from_millis(2000),
-            database_cpu: Some(Duration::from_millis(1000)),
+            server_cpu: Duration::from_secs(2),
+            database_cpu: Some(Duration::from_secs(1)),
             ..Sample::default()
         };
         assert!((sample.cpu_per_1000() - 0.5).abs() < 1e-9);

@@ -23,14 +23,14 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
-use super::{Options, plain};
+use super::plain;
 use crate::cases::LIVE;
 
 /// Lives as long as the log is written.
 static LOG: OnceLock<WorkerGuard> = OnceLock::new();
 
 /// Says that the server lives, with everything around it.
-pub fn live(_: &Options) -> Result<Router> {
+pub fn live() -> Result<Router> {
     start_log()?;
     let header = |name: HeaderName, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))

@@ -2,6 +2,7 @@
 //! process of its own, this program started with another subcommand, and serves the part of its work
 //! under the address that it has in Doorward, so that the same load fits both.
 
+pub mod hash_rate;
 mod layered;
 pub mod pgbench;
 mod plain;
@@ -37,11 +38,14 @@ pub struct Options {
     database_url: String,
 }
 
+/// Makes what a yardstick serves.
+type Make = fn(&Options) -> Result<Router>;
+
 /// The yardsticks that serve.
-const SERVERS: &[(&str, fn(&Options) -> Result<Router>)] = &[
-    ("axum-json", plain::json),
-    ("axum-live", plain::live),
-    ("axum-layers", layered::live),
+const SERVERS: &[(&str, Make)] = &[
+    ("axum-json", |options| Ok(plain::json(options))),
+    ("axum-live", |_| Ok(plain::live())),
+    ("axum-layers", |_| layered::live()),
     ("axum-verify", verifying::json),
     ("axum-verify-select", selecting::postgres),
     ("axum-verify-select-sqlite", selecting::sqlite),
