@@ -106,10 +106,11 @@ impl Postgres {
     pub fn has(&self, name: &str) -> Result<bool> {
         self.runtime.block_on(async {
             let mut connection = PgConnection::connect(&self.url).await?;
-            let found = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
-                .bind(name)
-                .fetch_one(&mut connection)
-                .await?;
+            let found =
+                sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+                    .bind(name)
+                    .fetch_one(&mut connection)
+                    .await?;
             connection.close().await?;
             Ok(found)
         })

@@ -110,7 +110,9 @@ impl Store {
                 bench.postgres.execute(url, sessions(self))?;
                 bench.postgres.execute(url, "VACUUM ANALYZE")?;
             }
-            Self::Sqlite => bench.sqlite(url, &[sessions(self), "PRAGMA wal_checkpoint(TRUNCATE)"])?,
+            Self::Sqlite => {
+                bench.sqlite(url, &[sessions(self), "PRAGMA wal_checkpoint(TRUNCATE)"])?
+            }
         }
         eprintln!("  it took {:.0} s", begun.elapsed().as_secs_f64());
         Ok(())

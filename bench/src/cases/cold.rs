@@ -44,7 +44,8 @@ fn run(bench: &Bench) -> Result<Outcome> {
         let server = restarted(bench, server, store, &mut outcome)?;
         let about = |what: &str| format!("{what}, {}", store.name());
         thread::sleep(IDLE);
-        let (resident, proportional) = (resident(&server)?, procfs::proportional(server.process.id())?);
+        let (resident, proportional) =
+            (resident(&server)?, procfs::proportional(server.process.id())?);
         outcome.findings.push(Finding::with_goal(
             about("idle MB (RSS)"),
             megabytes(resident),

@@ -108,8 +108,7 @@ fn measure(bench: &Bench, store: Store, sized: &[Sized], read: &Read) -> Result<
             if !std::mem::replace(&mut warm, true) {
                 load.run(&bench.machine, 1)?;
             }
-            let metered =
-                Metered::begin(bench, &at.server.process, store == Store::Postgres)?;
+            let metered = Metered::begin(bench, &at.server.process, store == Store::Postgres)?;
             metered.end(&load.run(&bench.machine, read.seconds)?)
         };
         subjects.push(Subject::new(format!("{power} {}", read.name), measure));
@@ -138,7 +137,8 @@ fn add(outcome: &mut Outcome, read: &Read, series: &[Series]) {
 
 /// What everybody asks about themselves.
 fn own(at: &Sized, path: &str) -> Vec<String> {
-    let call = |person: &SignedIn| wrk::signed_in_get(&format!("{API}{path}"), &person.access_token);
+    let call =
+        |person: &SignedIn| wrk::signed_in_get(&format!("{API}{path}"), &person.access_token);
     at.signed_in.iter().map(call).collect()
 }
 

@@ -229,14 +229,19 @@ fn hashing(
     let share = |contender: &Contender, sample: &Sample| {
         sample.throughput * contender.hash_seconds.unwrap_or(sample.cpu_per_1000() / 1e3)
     };
-    let mut outcome = compared(contenders, &series, |sample| sample.throughput, |(own, ours), rival| {
-        let theirs = contenders.iter().find(|contender| contender.name == rival.subject);
-        let theirs = theirs.unwrap_or(own);
-        let rounds = ours.samples.iter().zip(&rival.samples);
-        let ratio = rounds.map(|(one, other)| share(own, one) / share(theirs, other));
-        let what = format!("× {} ({}), rate × hash time", rival.subject, own.name);
-        Finding::of(what, Spread::of(ratio))
-    });
+    let mut outcome = compared(
+        contenders,
+        &series,
+        |sample| sample.throughput,
+        |(own, ours), rival| {
+            let theirs = contenders.iter().find(|contender| contender.name == rival.subject);
+            let theirs = theirs.unwrap_or(own);
+            let rounds = ours.samples.iter().zip(&rival.samples);
+            let ratio = rounds.map(|(one, other)| share(own, one) / share(theirs, other));
+            let what = format!("× {} ({}), rate × hash time", rival.subject, own.name);
+            Finding::of(what, Spread::of(ratio))
+        },
+    );
     for contender in contenders {
         outcome.notes.push(match contender.hash_seconds {
             Some(seconds) => format!("{}: a hash takes {:.1} ms.", contender.name, seconds * 1e3),
@@ -258,10 +263,9 @@ fn compared(
     for (nth, (contender, rival)) in contenders.iter().zip(series).enumerate() {
         let ours = if contender.uses_postgres { (0, postgres) } else { (1, sqlite) };
         let is_rival = nth > 1;
-        outcome.rows.push(Row {
-            ratio: is_rival.then(|| ours.1.ratio(rival, of)),
-            ..Row::of(rival)
-        });
+        outcome
+            .rows
+            .push(Row { ratio: is_rival.then(|| ours.1.ratio(rival, of)), ..Row::of(rival) });
         if is_rival {
             outcome.findings.push(finding((&contenders[ours.0], ours.1), rival));
         }

@@ -26,7 +26,15 @@ fn run(bench: &Bench) -> Result<Outcome> {
     eprintln!("  building; the first time takes some minutes");
     let mut build = Command::new("cargo");
     build
-        .args(["build", "--release", "--locked", "--package", "doorward-server", "--target", &target])
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "--package",
+            "doorward-server",
+            "--target",
+            &target,
+        ])
         .arg("--target-dir")
         .arg(&folder)
         .env("RUSTFLAGS", "-C target-feature=+crt-static")

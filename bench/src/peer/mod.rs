@@ -33,8 +33,8 @@ impl Peer {
     pub fn all() -> Result<Vec<Self>> {
         let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
         let state = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench/peers");
-        let entries = fs::read_dir(&peers)
-            .with_context(|| format!("{} cannot be read", peers.display()))?;
+        let entries =
+            fs::read_dir(&peers).with_context(|| format!("{} cannot be read", peers.display()))?;
         let mut found = Vec::new();
         for entry in entries {
             let folder = entry?.path();
