@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
-use argon2::{Argon2, PasswordHasher as _};
+use argon2::{Argon2, Block, Params, PasswordHasher as _};
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
 use crate::bench::Bench;
@@ -85,11 +87,7 @@ impl Doorward {
     /// # Errors
     /// When the import fails; with what Doorward wrote.
     pub fn import(&self, bench: &Bench, addresses: &[String]) -> Result<()> {
-        // One hash for all: checking it costs as much as checking any.
-        let hash = Argon2::default()
-            .hash_password_with_salt(PASSWORD.as_bytes(), b"salt of everyone")
-            .map_err(|error| anyhow!("the password cannot be hashed: {error}"))?
-            .to_string();
+        let hash = password_hash()?;
         let line = |address: &String| {
             let user = json!({
                 "email": address,
@@ -101,11 +99,34 @@ impl Doorward {
         };
         let file = bench.file("people.ndjson");
         fs::write(&file, addresses.iter().map(line).collect::<String>())?;
-        let mut import = self.console(bench);
-        process::run(import.args(["users", "import"]).arg(&file))
-            .context("people could not be imported")?;
+        self.import_file(bench, &file)?;
         fs::remove_file(file)?;
         Ok(())
+    }
+
+    /// Imports a file of people.
+    ///
+    /// # Errors
+    /// When the import fails; with what Doorward wrote.
+    pub fn import_file(&self, bench: &Bench, file: &Path) -> Result<()> {
+        let mut import = self.console(bench);
+        process::run(import.args(["users", "import"]).arg(file))
+            .context("people could not be imported")?;
+        Ok(())
+    }
+
+    /// Stops it, starts it again on the same port and database, and gives the moment of the start.
+    /// Nobody waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not end or cannot be started.
+    pub fn restart(self, bench: &Bench, cores: &Cores) -> Result<(Self, Instant)> {
+        let Self { process, url, settings, folder } = self;
+        process.stop()?;
+        let mut serve = configured(cores.command(&bench.doorward), &settings, &folder);
+        let begun = Instant::now();
+        let process = Process::start("doorward", &mut serve, folder.join("log"))?;
+        Ok((Self { process, url, settings, folder }, begun))
     }
 
     /// A command of the console, with the server's settings.
@@ -153,6 +174,53 @@ pub struct SignedIn {
     pub access_token: String,
     pub refresh_token: String,
     pub session_id: String,
+}
+
+/// What [`PASSWORD`] is stored as, for everybody: checking it costs as much as checking any.
+///
+/// # Errors
+/// When it cannot be hashed.
+pub fn password_hash() -> Result<String> {
+    let hash = Argon2::default()
+        .hash_password_with_salt(PASSWORD.as_bytes(), b"salt of everyone")
+        .map_err(|error| anyhow!("the password cannot be hashed: {error}"))?;
+    Ok(hash.to_string())
+}
+
+/// Seconds of the processor for one hash of Doorward's parameters by the `argon2` crate, which every
+/// processor of this kind can run, in memory that is there already.
+///
+/// # Errors
+/// When it cannot be hashed.
+pub fn hash_seconds() -> Result<f64> {
+    const HASHES: u32 = 10;
+    let argon = Argon2::default();
+    let mut memory = vec![Block::default(); Params::DEFAULT.block_count()];
+    let mut hash = || {
+        let (salt, mut out) = (b"salt of everyone", [0; 32]);
+        argon
+            .hash_password_into_with_memory(PASSWORD.as_bytes(), salt, &mut out, &mut memory)
+            .map_err(|error| anyhow!("the password cannot be hashed: {error}"))
+    };
+    // The first one gets the memory.
+    hash()?;
+    let before = processor_seconds();
+    for _ in 0..HASHES {
+        hash()?;
+    }
+    Ok((processor_seconds() - before) / f64::from(HASHES))
+}
+
+/// The processor time of this thread.
+#[expect(clippy::cast_precision_loss, reason = "no thread runs for 2^52 seconds")]
+fn processor_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// The address of the person with this number.
+pub fn address(person: u32) -> String {
+    format!("person-{person}@example.com")
 }
 
 /// Addresses of so many people.

@@ -7,8 +7,10 @@ mod bench;
 mod cases;
 mod doorward;
 mod harness;
+mod peer;
 mod postgres;
 mod refresh_load;
+mod seed;
 mod yardstick;
 
 use std::fs;
@@ -94,14 +96,14 @@ fn main() -> ExitCode {
 }
 
 fn list() {
-    for case in cases::CASES {
+    for case in cases::all() {
         println!("{:<14}{}\n{:<14}goal: {}", case.name, case.measures, "", case.goal);
     }
 }
 
 /// Measures and reports; false when a case failed.
 fn run(options: Run) -> Result<bool> {
-    let cases = cases::chosen(&options.names)?;
+    let cases = cases::chosen(&options.names, options.peers)?;
     wrk::install()?;
     let machine = Machine::divide()?;
     // What the harness itself asks for must not disturb what is measured.

@@ -76,9 +76,13 @@ impl Postgres {
     /// # Errors
     /// When the server refuses.
     pub fn database(&self) -> Result<String> {
+        self.create("")
+    }
+
+    fn create(&self, how: &str) -> Result<String> {
         let nth = self.databases.fetch_add(1, Ordering::Relaxed);
         let name = format!("bench_{}_{nth}", std::process::id());
-        self.execute(&self.url, &format!("CREATE DATABASE {name}"))?;
+        self.execute(&self.url, &format!("CREATE DATABASE {name}{how}"))?;
         Ok(with_database(&self.url, &name))
     }
 
@@ -93,6 +97,42 @@ impl Postgres {
             connection.close().await?;
             Ok(())
         })
+    }
+
+    /// Whether there is a database of this name.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub fn has(&self, name: &str) -> Result<bool> {
+        self.runtime.block_on(async {
+            let mut connection = PgConnection::connect(&self.url).await?;
+            let found =
+                sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+                    .bind(name)
+                    .fetch_one(&mut connection)
+                    .await?;
+            connection.close().await?;
+            Ok(found)
+        })
+    }
+
+    /// Gives a database that nobody is connected to another name.
+    ///
+    /// # Errors
+    /// When somebody is, or there is one of that name.
+    pub fn rename(&self, url: &str, name: &str) -> Result<()> {
+        let (address, _) = url.split_once('?').unwrap_or((url, ""));
+        let former = address.rsplit('/').next().unwrap_or_default();
+        self.execute(&self.url, &format!("ALTER DATABASE {former} RENAME TO {name}"))
+    }
+
+    /// Makes a new database with everything that is in another one, to which nobody is connected, and
+    /// gives its URL.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn copy(&self, of: &str) -> Result<String> {
+        self.create(&format!(" TEMPLATE {of} STRATEGY FILE_COPY"))
     }
 
     /// Writes out what waits to be written, so that no subject pays for what another one left.

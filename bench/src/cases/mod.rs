@@ -1,12 +1,18 @@
 //! The cases: each says what it measures, and what its goal is, in a sentence.
 
+mod cold;
+mod connections;
 mod flood;
+mod growth;
+mod list;
 mod live;
 mod me;
 mod not_found;
 mod password;
+mod peers;
 mod refresh;
 mod revocation;
+mod size;
 
 use anyhow::{Context as _, Result};
 
@@ -44,40 +50,58 @@ pub const CASES: &[Case] = &[
     refresh::CASE,
     flood::CASE,
     revocation::CASE,
+    list::POSTGRES,
+    list::SQLITE,
+    growth::POSTGRES,
+    growth::SQLITE,
+    cold::CASE,
+    connections::CASE,
+    size::CASE,
 ];
 
-/// The cases of these names, or all.
+/// The cases that need what people would pick instead: part of a run only when they are asked for.
+pub const PEERS: &[Case] = &[peers::ME, peers::LOGIN, peers::SIGN_UP];
+
+/// The cases of these names; without any, all, and those with peers if they are wanted.
 ///
 /// # Errors
 /// When there is none of a name; with the names that there are.
-pub fn chosen(names: &[String]) -> Result<Vec<Case>> {
+pub fn chosen(names: &[String], peers: bool) -> Result<Vec<Case>> {
     if names.is_empty() {
-        return Ok(CASES.to_vec());
+        let peers = PEERS.iter().filter(|_| peers);
+        return Ok(CASES.iter().chain(peers).copied().collect());
     }
     names
         .iter()
         .map(|name| {
-            let case = CASES.iter().find(|case| case.name == name).copied();
+            let case = all().find(|case| case.name == name).copied();
             case.with_context(|| {
-                let known: Vec<_> = CASES.iter().map(|case| case.name).collect();
+                let known: Vec<_> = all().map(|case| case.name).collect();
                 format!("there is no case {name}; there are {}", known.join(", "))
             })
         })
         .collect()
 }
 
+/// Every case that there is.
+pub fn all() -> impl Iterator<Item = &'static Case> {
+    CASES.iter().chain(PEERS)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{CASES, chosen};
+    use super::{CASES, PEERS, all, chosen};
 
     #[test]
     fn cases_are_found_by_their_names_and_unknown_ones_are_told() {
-        assert_eq!(chosen(&[]).map(|cases| cases.len()).ok(), Some(CASES.len()));
-        for case in CASES {
-            let found = chosen(&[case.name.to_owned()]).expect("it is there");
+        for (peers, count) in [(false, CASES.len()), (true, CASES.len() + PEERS.len())] {
+            assert_eq!(chosen(&[], peers).map(|cases| cases.len()).ok(), Some(count));
+        }
+        for case in all() {
+            let found = chosen(&[case.name.to_owned()], false).expect("it is there");
             assert_eq!(found.iter().map(|case| case.name).collect::<Vec<_>>(), [case.name]);
         }
-        let error = chosen(&["nothing".to_owned()]).err().map(|error| error.to_string());
+        let error = chosen(&["nothing".to_owned()], false).err().map(|error| error.to_string());
         assert!(
             error.is_some_and(|error| error.starts_with("there is no case nothing; there are "))
         );

@@ -30,6 +30,41 @@ pub fn post(url: &str, body: &Value) -> Result<Value> {
     read(url, answer.with_context(|| format!("POST {url} failed"))?)
 }
 
+/// An answer that was a success.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub body: String,
+    /// The cookies that it sets, as `name=value`.
+    pub cookies: Vec<String>,
+}
+
+/// Makes any request.
+///
+/// # Errors
+/// When the method is none, or the answer is not a success; with what it says.
+pub fn send(
+    method: &str,
+    url: &str,
+    headers: &[(String, String)],
+    body: Option<&str>,
+) -> Result<Answer> {
+    let mut request = ureq::http::Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let agent = indifferent_agent();
+    let answer = match body {
+        Some(body) => agent.run(request.body(body.to_owned())?),
+        None => agent.run(request.body(())?),
+    };
+    let answer = answer.with_context(|| format!("{method} {url} failed"))?;
+    let set = answer.headers().get_all("Set-Cookie").iter();
+    let cookies = set
+        .filter_map(|cookie| Some(cookie.to_str().ok()?.split(';').next()?.to_owned()))
+        .collect();
+    Ok(Answer { body: succeeded(url, answer)?, cookies })
+}
+
 /// Gets a body, with a bearer token if there is one.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::interrupt;
 use super::procfs::{self, Usage};
@@ -20,6 +20,8 @@ const START: Duration = Duration::from_mins(1);
 const CALM: Duration = Duration::from_secs(15);
 /// How long a server must be still to count as calm.
 const GLANCE: Duration = Duration::from_millis(100);
+/// How long a server may take to end when asked.
+const END: Duration = Duration::from_secs(15);
 /// How often a server that starts is asked whether it is ready.
 const POLL: Duration = Duration::from_millis(20);
 /// How much of the log a failure shows.
@@ -95,6 +97,30 @@ impl Process {
             before = now;
         }
         bail!("{} is busy though nothing is asked of it:\n{}", self.name, self.last_lines())
+    }
+
+    /// The process' id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to end, as a supervisor would, and waits.
+    ///
+    /// # Errors
+    /// When it has not ended within 15 seconds; it is killed then.
+    pub fn stop(mut self) -> Result<()> {
+        if let Some(process) = group(self.child.id()) {
+            // One that has ended already need not be asked.
+            let _ = kill_process(process, Signal::TERM);
+        }
+        let begun = Instant::now();
+        while begun.elapsed() < END {
+            if self.child.try_wait()?.is_some() {
+                return Ok(());
+            }
+            thread::sleep(POLL);
+        }
+        bail!("{} did not end when asked:\n{}", self.name, self.last_lines())
     }
 
     fn last_lines(&self) -> String {

@@ -43,6 +43,22 @@ pub fn usage(process: u32) -> Result<Usage> {
     })
 }
 
+/// The memory of one process in bytes, to which pages that several processes share are counted in
+/// equal parts.
+///
+/// # Errors
+/// When there is no such process, or it belongs to somebody else.
+pub fn proportional(process: u32) -> Result<u64> {
+    let file = format!("/proc/{process}/smaps_rollup");
+    let text = fs::read_to_string(&file).with_context(|| format!("{file} cannot be read"))?;
+    parse_proportional(&text).with_context(|| format!("{file} cannot be understood"))
+}
+
+fn parse_proportional(rollup: &str) -> Option<u64> {
+    let kibibytes = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    Some(kibibytes.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+}
+
 /// The process that started another one.
 ///
 /// # Errors
@@ -140,6 +156,13 @@ mod tests {
     fn a_line_that_is_cut_off_is_no_stat() {
         assert_eq!(parse_stat(""), None);
         assert_eq!(parse_stat("1 (init) S 0 1 1"), None);
+    }
+
+    #[test]
+    fn the_proportional_share_is_read_and_not_a_part_of_it() {
+        let rollup = "5f-7f [rollup]\nRss:    6000 kB\nPss:    4096 kB\nPss_Dirty:  1 kB\n";
+        assert_eq!(parse_proportional(rollup), Some(4096 * 1024));
+        assert_eq!(parse_proportional("Pss_Dirty: 1 kB\n"), None);
     }
 
     #[test]

@@ -142,6 +142,17 @@ function request()
 end
 ";
 
+/// A call that makes any request, for [`script`]. The body must not contain `]==]`.
+pub fn call(method: &str, path: &str, headers: &[(String, String)], body: Option<&str>) -> String {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    let headers: Vec<String> = headers
+        .iter()
+        .map(|(name, value)| format!("[{}] = {}", quoted(name), quoted(value)))
+        .collect();
+    let body = body.map(|body| format!(", [==[{body}]==]")).unwrap_or_default();
+    format!("wrk.format({}, {}, {{ {} }}{body})", quoted(method), quoted(path), headers.join(", "))
+}
+
 /// A call that makes a GET with a bearer token, for [`script`].
 pub fn signed_in_get(path: &str, token: &str) -> String {
     format!(r#"wrk.format("GET", "{path}", {{ ["Authorization"] = "Bearer {token}" }})"#)
@@ -245,6 +256,16 @@ Transfer/sec:      6.33MB
         for end in [0, 100, OUTPUT.find("Requests/sec").unwrap_or_default()] {
             assert_eq!(parse(&OUTPUT[..end]), None);
         }
+    }
+
+    #[test]
+    fn what_lua_would_read_as_something_else_is_escaped() {
+        let headers = [("Cookie".to_owned(), r#"a="1\2""#.to_owned())];
+        assert_eq!(
+            call("POST", "/a?b=%20", &headers, Some(r#"{"c":"\n"}"#)),
+            r#"wrk.format("POST", "/a?b=%20", { ["Cookie"] = "a=\"1\\2\"" }, [==[{"c":"\n"}]==])"#
+        );
+        assert_eq!(call("GET", "/", &[], None), r#"wrk.format("GET", "/", {  })"#);
     }
 
     #[test]
