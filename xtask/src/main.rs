@@ -4,6 +4,7 @@
 
 #![expect(clippy::doc_markdown, reason = "the comments of the arguments are the text of --help")]
 
+mod bench;
 mod ci;
 mod layers;
 mod openapi;
@@ -55,6 +56,10 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Measures Doorward beside the limits of its own parts, with a throwaway PostgreSQL server.
+    ///
+    /// Builds releases, and needs Linux and wrk; root on Debian or Ubuntu gets wrk installed.
+    Bench(bench::Options),
     /// Runs every check that a change must pass, and stops at the first that fails.
     Ci {
         /// Leaves out the tests, for who has just run them.
@@ -89,6 +94,7 @@ fn perform(chore: Chore) -> Result<()> {
         Chore::Prepare { check } => prepare::prepare(check),
         Chore::Layers => layers::check(),
         Chore::Openapi { check } => openapi::generate(check),
+        Chore::Bench(options) => bench::run(&options),
         Chore::Ci { no_test } => ci::run(no_test),
         Chore::Db { request } => postgres::serve(request),
     }
