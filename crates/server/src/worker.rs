@@ -62,6 +62,7 @@ pub async fn run(
         held: HashMap::new(),
         done: Vec::new(),
         complete_at: Instant::now(),
+        look_at: Instant::now(),
         made: BTreeMap::new(),
         failing: false,
     };
@@ -80,6 +81,8 @@ struct Worker {
     done: Vec<JobLease>,
     /// When that is tried: at once, unless the store has just failed at it.
     complete_at: Instant,
+    /// When jobs are looked for, if there is room.
+    look_at: Instant,
     /// The last tick of each repeated job that was seen to.
     made: BTreeMap<JobKind, Timestamp>,
     failing: bool,
@@ -90,7 +93,6 @@ impl Worker {
         let mut heartbeat = interval(self.settings.lease / 3);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let ctx = Arc::clone(&self.ctx);
-        let mut look_at = Instant::now();
         loop {
             let has_room = self.free() > 0;
             tokio::select! {
@@ -98,8 +100,8 @@ impl Worker {
                 _ = heartbeat.tick() => self.extend().await,
                 Some(ended) = self.running.join_next_with_id() => self.ended(ended).await,
                 () = reached(self.complete_at), if !self.done.is_empty() => self.complete().await,
-                () = ctx.store.job_hint(), if has_room => look_at = Instant::now(),
-                () = reached(look_at), if has_room => look_at = Instant::now() + self.look().await,
+                () = ctx.store.job_hint(), if has_room => self.look_at = Instant::now(),
+                () = reached(self.look_at), if has_room => self.look().await,
             }
         }
         self.finish(heartbeat).await;
@@ -110,8 +112,8 @@ impl Worker {
         self.settings.concurrency.saturating_sub(busy)
     }
 
-    /// Begins what there is to do, and says when to look for more.
-    async fn look(&mut self) -> Duration {
+    /// Begins what there is to do, and finds out when to look for more.
+    async fn look(&mut self) {
         let wait = match self.claim().await {
             Ok(wait) => {
                 if std::mem::take(&mut self.failing) {
@@ -126,7 +128,7 @@ impl Worker {
                 POLL_PERIOD
             }
         };
-        wait.min(POLL_PERIOD)
+        self.look_at = Instant::now() + wait.min(POLL_PERIOD);
     }
 
     async fn claim(&mut self) -> Result<Duration, StoreError> {
@@ -180,7 +182,8 @@ impl Worker {
         };
         let Some((job, _)) = self.held.remove(&id) else { return };
         match outcome {
-            Ok(Ended::Noted) => {}
+            // It may have to be tried again, at a time that is not known here.
+            Ok(Ended::Noted) => self.look_at = Instant::now(),
             Ok(Ended::Well) => self.done.push(job.lease),
             Err(error) => tracing::warn!(
                 error = chain(&error),
