@@ -1,6 +1,7 @@
 //! The cases: each says what it measures, and what its goal is, in a sentence.
 
 mod flood;
+mod jobs;
 mod live;
 mod me;
 mod not_found;
@@ -44,6 +45,9 @@ pub const CASES: &[Case] = &[
     refresh::CASE,
     flood::CASE,
     revocation::CASE,
+    jobs::DRAIN,
+    jobs::ENQUEUE,
+    jobs::START,
 ];
 
 /// The cases of these names, or all.
