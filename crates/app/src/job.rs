@@ -229,7 +229,7 @@ pub async fn attempt(
         ),
         Err(AttemptError::Failed(error)) => fail(ctx, job, &error).await?,
         Err(AttemptError::Postponed { reason, until }) => {
-            postpone(ctx, job, &reason, until).await?
+            postpone(ctx, job, &reason, until).await?;
         }
         Err(AttemptError::Hopeless(error)) => settle(ctx, job, &error, None).await?,
         Err(AttemptError::Store(error)) => {
