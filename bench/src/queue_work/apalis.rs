@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use apalis::prelude::{
-    BoxDynError, Data, ParallelizeExt as _, TaskSink as _, WorkerBuilder,
-};
+use apalis::prelude::{BoxDynError, Data, ParallelizeExt as _, TaskSink as _, WorkerBuilder};
 use apalis_postgres::{Config, PostgresStorage};
 use futures::stream;
 use sqlx::PgPool;

@@ -30,6 +30,8 @@ const CONNECTIONS: u32 = 16;
 const ENQUEUERS: u64 = 16;
 /// How far apart the jobs are whose beginning is waited for.
 const PAUSE: Duration = Duration::from_millis(10);
+/// The first jobs whose beginning is waited for do not count: connections are made, listeners are not there yet.
+const WARM_UP: u64 = 20;
 /// Nothing takes longer than this unless it has stopped.
 const PATIENCE: Duration = Duration::from_mins(3);
 
@@ -228,9 +230,12 @@ async fn start(queue: impl Queue, duration: Duration) -> Result<Seen> {
         // Nobody listens any more to what was left over.
         let _ = told.send((number, Instant::now()));
     }));
-    let (begun, mut latencies, mut pause) = (Instant::now(), Vec::new(), interval(PAUSE));
+    let (mut begun, mut latencies, mut pause) = (Instant::now(), Vec::new(), interval(PAUSE));
     for number in 0.. {
-        if begun.elapsed() > duration {
+        if number == WARM_UP {
+            begun = Instant::now();
+            latencies.clear();
+        } else if number > WARM_UP && begun.elapsed() > duration {
             break;
         }
         pause.tick().await;
@@ -247,9 +252,9 @@ async fn start(queue: impl Queue, duration: Duration) -> Result<Seen> {
 impl Seen {
     fn of(mut latencies: Vec<Duration>, took: Duration) -> Result<Self> {
         latencies.sort_unstable();
-        let percentile = |percent| {
+        let percentile = |percent: usize| {
             let nth = latencies.len() * percent / 100;
-            let found = latencies.get(nth).context("nothing was seen")?;
+            let found: &Duration = latencies.get(nth).context("nothing was seen")?;
             Ok::<_, anyhow::Error>(u64::try_from(found.as_micros())?)
         };
         Ok(Self {
