@@ -155,13 +155,12 @@ impl Worker {
         let job = Arc::new(job);
         let tried = Arc::clone(&job);
         let task = self.running.spawn(async move {
-            match timeout(ATTEMPT_PATIENCE, job::attempt(&ctx, &registry, &tried)).await {
-                Ok(outcome) => outcome,
-                Err(_) => {
-                    job::fail(&ctx, &tried, &JobError::new("it took too long")).await?;
-                    Ok(Ended::Noted)
-                }
+            let in_time = timeout(ATTEMPT_PATIENCE, job::attempt(&ctx, &registry, &tried)).await;
+            if let Ok(outcome) = in_time {
+                return outcome;
             }
+            job::fail(&ctx, &tried, &JobError::new("it took too long")).await?;
+            Ok(Ended::Noted)
         });
         self.held.insert(task.id(), (job, task));
     }
