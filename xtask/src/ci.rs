@@ -43,7 +43,7 @@ const STEPS: [Step; 9] = [
     Step {
         name: "bench",
         reproduce: "cargo clippy --manifest-path bench/Cargo.toml --target-dir target \
-                    --all-targets -- -D warnings, then cargo test with the same",
+                    --all-targets -- -D warnings",
         perform: bench::check,
     },
     Step {

@@ -5,8 +5,8 @@
 //! question at the same moment, [`Gather`] has one statement answer all who are waiting.
 //!
 //! Nobody waits for company any longer than it takes the runtime to give everybody else their turn: a question
-//! that finds a free [flight](Gather::new) departs with those who ask in the same turn. Those that come while
-//! all flights are under way depart together with the next one. So a question is always carried
+//! that finds no [flight](Gather::new) under way departs with those who ask in the same turn. Those that come
+//! while one is under way depart together with the next one. So a question is always carried
 //! to the database *after* it was asked, and its answer is as fresh as if it had been asked alone; nothing
 //! is kept. It is this that sets it apart from a cache.
 
@@ -18,7 +18,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    time::{Duration, Instant},
+};
 
 /// Answers questions `Q` with answers `A`, many at once. It is cheap to share by reference; its flights are
 /// tasks of their own, so that a caller that goes away takes nobody else's answer along.
@@ -36,12 +39,18 @@ struct Shared<Q, A> {
 struct Waiting<Q, A> {
     questions: VecDeque<(Q, oneshot::Sender<A>)>,
     flights: usize,
+    /// When the last one departed.
+    departed: Instant,
 }
+
+/// A flight that takes longer than this is slow, and is not waited for.
+const SLOW: Duration = Duration::from_millis(20);
 
 impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
     /// Gathers questions for `fly`, which is given between one and `most_aboard` of them and returns the
-    /// answers in the same order. At most `most_flights` of its futures are under way at once; more of them
-    /// use more connections, fewer make each of them carry more.
+    /// answers in the same order. As a rule one of its futures is under way, which carries all there are; only
+    /// while the last to depart takes longer than 20 ms another one does, up to `most_flights`, so that a
+    /// statement that hangs does not hold up everybody.
     pub fn new<F>(
         most_flights: usize,
         most_aboard: usize,
@@ -51,7 +60,11 @@ impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
         F: Future<Output = Vec<A>> + Send + 'static,
     {
         Self(Arc::new(Shared {
-            waiting: Mutex::new(Waiting { questions: VecDeque::new(), flights: 0 }),
+            waiting: Mutex::new(Waiting {
+                questions: VecDeque::new(),
+                flights: 0,
+                departed: Instant::now(),
+            }),
             most_flights: most_flights.max(1),
             most_aboard: most_aboard.max(1),
             fly: Box::new(move |questions| Box::pin(fly(questions))),
@@ -65,8 +78,13 @@ impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
         let departs = {
             let mut waiting = self.0.waiting();
             waiting.questions.push_back((question, sender));
-            let departs = waiting.flights < self.0.most_flights;
-            waiting.flights += usize::from(departs);
+            let is_slow = || waiting.departed.elapsed() > SLOW;
+            let departs =
+                waiting.flights == 0 || waiting.flights < self.0.most_flights && is_slow();
+            if departs {
+                waiting.flights += 1;
+                waiting.departed = Instant::now();
+            }
             departs
         };
         if departs {
@@ -112,6 +130,7 @@ impl<Q: Send + 'static, A: Send + 'static> Flight<Q, A> {
             self.landed = true;
             return None;
         }
+        waiting.departed = Instant::now();
         Some(waiting.questions.drain(..aboard).unzip())
     }
 }
@@ -201,6 +220,27 @@ mod tests {
         assert_eq!(flights.recv().await.unwrap(), [2, 3, 4, 5]);
         for (number, other) in (2..=5).zip(others) {
             assert_eq!(other.await.unwrap(), Some(number * 2), "to each their own answer");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_flight_is_not_waited_for() {
+        let (gather, mut flights, let_go) = doubling(2, 100);
+        let stuck = asked(&gather, 1);
+        assert_eq!(flights.recv().await.unwrap(), [1]);
+        let patient = asked(&gather, 2);
+        tokio::task::yield_now().await;
+        assert!(flights.try_recv().is_err(), "one flight carries everybody");
+        tokio::time::advance(SLOW + Duration::from_millis(1)).await;
+        let impatient = asked(&gather, 3);
+        assert_eq!(flights.recv().await.unwrap(), [2, 3]);
+        tokio::time::advance(SLOW * 2).await;
+        let last = asked(&gather, 4);
+        tokio::task::yield_now().await;
+        assert!(flights.try_recv().is_err(), "there are no more than two");
+        let_go.add_permits(3);
+        for (number, one) in (1..=4).zip([stuck, patient, impatient, last]) {
+            assert_eq!(one.await.unwrap(), Some(number * 2));
         }
     }
 

@@ -14,9 +14,8 @@ use doorward_gather::{Gather, deal};
 
 use crate::{pool::Connections, session, user};
 
-/// How many statements of one kind are under way at once. Few, so that each carries many; more than one,
-/// so that one that is slow does not hold up everybody.
-const FLIGHTS: usize = 2;
+/// How many statements of one kind are under way at once when the one before is slow.
+const FLIGHTS: usize = 4;
 /// How many questions one statement carries at most.
 const ABOARD: usize = 256;
 
