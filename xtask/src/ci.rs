@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 
 use crate::instructions::Purpose;
-use crate::{instructions, layers, openapi, prepare, program, suite};
+use crate::{bench, instructions, layers, openapi, prepare, program, suite};
 
 /// A check, with the command that does the same alone.
 struct Step {
@@ -16,7 +16,7 @@ struct Step {
 }
 
 /// The quick checks come first.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step {
         name: "format",
         reproduce: "cargo fmt --all --check",
@@ -39,6 +39,13 @@ const STEPS: [Step; 8] = [
         perform: || openapi::generate(true),
     },
     Step { name: TEST, reproduce: "cargo xtask test", perform: || suite::run_all(&[]) },
+    // What a change breaks of the benchmarks is seen at once, though nothing is measured here.
+    Step {
+        name: "bench",
+        reproduce: "cargo clippy --manifest-path bench/Cargo.toml --target-dir target \
+                    --all-targets -- -D warnings, then cargo test with the same",
+        perform: bench::check,
+    },
     Step {
         name: "docs",
         reproduce: "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --workspace",

@@ -4,6 +4,7 @@
 
 #![expect(clippy::doc_markdown, reason = "the comments of the arguments are the text of --help")]
 
+mod bench;
 mod ci;
 mod debian;
 mod instructions;
@@ -59,6 +60,10 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Measures Doorward beside the limits of its own parts, with a throwaway PostgreSQL server.
+    ///
+    /// Builds releases, and needs Linux and wrk; root on Debian or Ubuntu gets wrk installed.
+    Bench(bench::Options),
     /// Counts the instructions of the hot paths with valgrind, and shows them beside their budgets.
     ///
     /// Root on Debian or Ubuntu gets valgrind installed. Counts differ from compiler to compiler and
@@ -105,6 +110,7 @@ fn perform(chore: Chore) -> Result<()> {
         Chore::Prepare { check } => prepare::prepare(check),
         Chore::Layers => layers::check(),
         Chore::Openapi { check } => openapi::generate(check),
+        Chore::Bench(options) => bench::run(&options),
         Chore::Instructions { check: true, .. } => instructions::run(Purpose::Check),
         Chore::Instructions { update: true, .. } => instructions::run(Purpose::Update),
         Chore::Instructions { .. } => instructions::run(Purpose::Show),

@@ -4,15 +4,16 @@
 //! change of thread, the planning, for a write the wait for the disk. Where many ask the same kind of
 //! question at the same moment, [`Gather`] has one statement answer all who are waiting.
 //!
-//! Nobody waits for company: a question that finds a free [flight](Gather::new) departs at once. Those that
-//! come while all flights are under way depart together with the next one. So a question is always carried
+//! Nobody waits for company any longer than it takes the runtime to give everybody else their turn: a question
+//! that finds a free [flight](Gather::new) departs with those who ask in the same turn. Those that come while
+//! all flights are under way depart together with the next one. So a question is always carried
 //! to the database *after* it was asked, and its answer is as fresh as if it had been asked alone; nothing
 //! is kept. It is this that sets it apart from a cache.
 
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
-    hash::Hash,
+    hash::{BuildHasher, Hash},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -90,7 +91,10 @@ struct Flight<Q, A> {
 impl<Q: Send + 'static, A: Send + 'static> Flight<Q, A> {
     /// Flies until nobody waits any more.
     async fn go(mut self) {
-        while let Some((questions, senders)) = self.board() {
+        loop {
+            // Those who are about to ask do so first: all whose turn it is, and whose requests have come.
+            tokio::task::yield_now().await;
+            let Some((questions, senders)) = self.board() else { return };
             for (sender, answer) in senders.into_iter().zip((self.shared.fly)(questions).await) {
                 // Who has gone does not need it any more.
                 let _ = sender.send(answer);
@@ -129,12 +133,12 @@ impl<Q, A> Drop for Flight<Q, A> {
 
 /// Gives each who asked for a key what was found for it, `None` if nothing was. Whoever asked for the same key,
 /// or was on a flight that failed as a whole, gets a copy; `retold` makes that of an error.
-pub fn deal<K: Eq + Hash, V: Clone, E>(
+pub fn deal<K: Eq + Hash, V: Clone, E, S: BuildHasher>(
     asked: &[K],
-    found: Result<HashMap<K, Result<V, E>>, E>,
+    found: &Result<HashMap<K, Result<V, E>, S>, E>,
     retold: impl Fn(&E) -> E,
 ) -> Vec<Result<Option<V>, E>> {
-    let of_key = |key| match &found {
+    let of_key = |key| match found {
         Err(error) => Err(retold(error)),
         Ok(found) => match found.get(key) {
             None => Ok(None),

@@ -1,13 +1,16 @@
 //! Argon2 hashes (RFC 9106) as PHC strings.
 
 use argon2::{
-    Algorithm, Argon2, Block, Params, Version,
+    Algorithm, Params, Version,
     password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt},
 };
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use doorward_domain::{ForeignHashError, PasswordHash, ports::HashError};
 
-use crate::foreign_hash::Form;
+use crate::{
+    argon2_memory::{Argon2Memory, Function, failed, function},
+    foreign_hash::Form,
+};
 
 /// The method's name.
 pub(crate) const FORM: Form = Form("Argon2");
@@ -26,9 +29,7 @@ pub(crate) const SALT_LENGTH: usize = 16;
 
 /// A hash that was read and may be computed.
 pub(crate) struct Argon2Hash {
-    argon2: Argon2<'static>,
-    algorithm: Algorithm,
-    version: Version,
+    function: Function,
     salt: Salt,
     output: Output,
 }
@@ -56,8 +57,9 @@ impl Argon2Hash {
         };
         let params = read_params(&phc.params, output.len())?;
         limit(&params, current)?;
-        let argon2 = Argon2::new(algorithm, version, params);
-        Ok(Self { argon2, algorithm, version, salt, output })
+        let function = function(algorithm, version, &params, output.len())
+            .map_err(|error| FORM.broken(error))?;
+        Ok(Self { function, salt, output })
     }
 
     /// Writes a PHC string of Argon2id.
@@ -80,11 +82,6 @@ impl Argon2Hash {
         Ok(PasswordHash::from_text(phc.to_string()))
     }
 
-    /// How many blocks of memory [`matches`](Self::matches) needs.
-    pub(crate) fn block_count(&self) -> usize {
-        self.argon2.params().block_count()
-    }
-
     /// Length of the digest, in octets.
     pub(crate) fn digest_length(&self) -> usize {
         self.output.len()
@@ -92,23 +89,25 @@ impl Argon2Hash {
 
     /// Whether it was made with weaker parameters than the current ones, or by another kind of Argon2.
     pub(crate) fn is_weaker_than(&self, current: &Params) -> bool {
-        let params = self.argon2.params();
-        self.algorithm != Algorithm::Argon2id
-            || self.version != Version::V0x13
-            || params.m_cost() < current.m_cost()
-            || params.t_cost() < current.t_cost()
+        let params = self.function.params();
+        self.function.algorithm() != argon2_rust::Algorithm::Argon2id
+            || self.function.version() != argon2_rust::Version::V0x13
+            || params.memory_kib() < current.m_cost()
+            || params.passes() < current.t_cost()
             || self.output.len() < output_length(current)
             || self.salt.len() < SALT_LENGTH
     }
 
     /// Whether it is the hash of this password. The comparison takes the same time wherever the
     /// difference is.
-    pub(crate) fn matches(&self, password: &[u8], memory: &mut [Block]) -> Result<bool, HashError> {
+    pub(crate) fn matches(
+        &self,
+        password: &[u8],
+        memory: &mut Argon2Memory,
+    ) -> Result<bool, HashError> {
         let mut computed = [0; Output::MAX_LENGTH];
         let computed = &mut computed[..self.output.len()];
-        self.argon2
-            .hash_password_into_with_memory(password, &self.salt, computed, memory)
-            .map_err(failed)?;
+        memory.compute(&self.function, password, &self.salt, computed)?;
         Ok(verify_slices_are_equal(computed, self.output.as_bytes()).is_ok())
     }
 }
@@ -141,9 +140,4 @@ fn limit(params: &Params, current: &Params) -> Result<(), ForeignHashError> {
 /// Length of the output, in octets.
 pub(crate) fn output_length(params: &Params) -> usize {
     params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN)
-}
-
-/// An error of the library, which is a defect wherever it occurs.
-pub(crate) fn failed(error: impl std::error::Error + Send + Sync + 'static) -> HashError {
-    HashError::Failed(Box::new(error))
 }

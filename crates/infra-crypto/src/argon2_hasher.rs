@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Params, Version};
 use async_trait::async_trait;
 use doorward_domain::{
     ForeignHashError, Password, PasswordHash,
@@ -10,7 +10,8 @@ use doorward_domain::{
 };
 
 use crate::{
-    argon2_hash::{Argon2Hash, SALT_LENGTH, failed, output_length},
+    argon2_hash::{Argon2Hash, SALT_LENGTH, output_length},
+    argon2_memory::{Argon2Memory, Function, check_processor, failed, function},
     hashing_pool::{HashingPool, Turn},
     stored_hash::StoredHash,
 };
@@ -35,6 +36,8 @@ pub struct HasherSettings {
 pub struct Argon2Hasher {
     pool: HashingPool,
     parameters: Params,
+    /// What new hashes are made by.
+    function: Function,
     entropy: Arc<dyn Entropy>,
     /// What passwords are checked against when there is no account. It is random, not a hash of
     /// anything, but costs as much to check as a hash with the current parameters.
@@ -46,15 +49,18 @@ impl Argon2Hasher {
     ///
     /// # Errors
     /// [`HashError::Failed`] when the parameters cannot be written in PHC format: its outputs have
-    /// 10 to 64 octets.
+    /// 10 to 64 octets; and when this processor does not compute what it should.
     pub fn new(settings: HasherSettings, entropy: Arc<dyn Entropy>) -> Result<Self, HashError> {
         let HasherSettings { concurrency, queue, queue_timeout, parameters } = settings;
+        check_processor()?;
         let mut salt = [0; SALT_LENGTH];
         entropy.fill(&mut salt);
         let mut output = vec![0; output_length(&parameters)];
         entropy.fill(&mut output);
+        let function = function(Algorithm::Argon2id, Version::V0x13, &parameters, output.len());
         Ok(Self {
             pool: HashingPool::new(concurrency, queue, queue_timeout, parameters.block_count()),
+            function: function.map_err(failed)?,
             dummy: Argon2Hash::write(&parameters, &salt, &output)?,
             parameters,
             entropy,
@@ -68,15 +74,13 @@ impl PasswordHasher for Argon2Hasher {
         let mut salt = [0; SALT_LENGTH];
         self.entropy.fill(&mut salt);
         let password = password.clone();
-        let parameters = self.parameters.clone();
-        let compute = move |memory: &mut [_]| {
-            let mut output = vec![0; output_length(&parameters)];
-            Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters)
-                .hash_password_into_with_memory(password.expose(), &salt, &mut output, memory)?;
-            Ok::<_, argon2::Error>(output)
+        let function = self.function;
+        let mut output = vec![0; output_length(&self.parameters)];
+        let compute = move |memory: &mut Argon2Memory| {
+            memory.compute(&function, password.expose(), &salt, &mut output)?;
+            Ok::<_, HashError>(output)
         };
-        let output =
-            self.pool.run(self.parameters.block_count(), compute).await?.map_err(failed)?;
+        let output = self.pool.run(compute).await??;
         Argon2Hash::write(&self.parameters, &salt, &output)
     }
 
@@ -106,9 +110,8 @@ impl HashingTurn for Argon2Turn<'_> {
         let stored = StoredHash::read(hash.unwrap_or(dummy), parameters)?;
         let outdated = stored.is_outdated(parameters);
         let password = password.clone();
-        let block_count = stored.block_count();
-        let check = move |memory: &mut [_]| stored.matches(&password, memory);
-        let matches = pool.run_in(Arc::clone(&self.turn), block_count, check).await??;
+        let check = move |memory: &mut Argon2Memory| stored.matches(&password, memory);
+        let matches = pool.run_in(Arc::clone(&self.turn), check).await??;
         if matches && hash.is_some() {
             Ok(Verdict::Match { outdated })
         } else {
@@ -137,7 +140,7 @@ impl std::fmt::Debug for Argon2Hasher {
 
 #[cfg(test)]
 mod tests {
-    use argon2::password_hash::phc::PasswordHash as Phc;
+    use argon2::{Argon2, password_hash::phc::PasswordHash as Phc};
 
     use super::*;
     use crate::SystemEntropy;
@@ -209,7 +212,6 @@ mod tests {
         // The dummy goes through the same reader and asks for the current parameters.
         let dummy = StoredHash::read(&hasher.dummy, &hasher.parameters).unwrap();
         assert!(!dummy.is_outdated(&hasher.parameters));
-        assert_eq!(dummy.block_count(), hasher.parameters.block_count());
         let real = hasher.hash(&password("correct horse")).await.unwrap();
         assert_eq!(hasher.dummy.as_str().len(), real.as_str().len());
         // Not even a dummy that happens to be right lets anybody in.
@@ -254,7 +256,7 @@ mod tests {
             hasher.adopt("$2y$05$L38D0YlThxlyoiYT11dal.kp9O1sBtyGhGGO.Ng/6Mx9.pO8mXFvG").unwrap();
         let (start, started) = tokio::sync::oneshot::channel();
         let (end, ended) = std::sync::mpsc::channel();
-        let running = hasher.pool.run(1, move |_| {
+        let running = hasher.pool.run(move |_| {
             let _ = start.send(());
             ended.recv().unwrap();
         });

@@ -20,7 +20,7 @@ mod tests;
 #[cfg(test)]
 mod vectors;
 
-use argon2::{Block, Params};
+use argon2::Params;
 use doorward_domain::{ForeignHashError, ports::HashError};
 
 pub(crate) use self::form::Form;
@@ -30,7 +30,10 @@ use self::{
     pbkdf2::{Pbkdf2Hash, Prf},
     scrypt::ScryptHash,
 };
-use crate::argon2_hash::{self, Argon2Hash};
+use crate::{
+    argon2_hash::{self, Argon2Hash},
+    argon2_memory::Argon2Memory,
+};
 
 /// The longest text that is read, in octets; the forms with their usual salts have half of it.
 const MAX_LENGTH: usize = 512;
@@ -97,20 +100,16 @@ impl ForeignHash {
         })
     }
 
-    /// How many blocks of Argon2's memory [`matches`](Self::matches) needs.
-    pub(crate) fn block_count(&self) -> usize {
-        match self {
-            Self::Argon2(hash) => hash.block_count(),
-            Self::Bcrypt(_) | Self::Pbkdf2(_) | Self::Scrypt(_) => 0,
-        }
-    }
-
     /// Whether it is the hash of these octets. The comparison takes the same time wherever the
     /// difference is.
     ///
     /// # Errors
     /// [`HashError::Failed`] when there is no memory.
-    pub(crate) fn matches(&self, password: &[u8], memory: &mut [Block]) -> Result<bool, HashError> {
+    pub(crate) fn matches(
+        &self,
+        password: &[u8],
+        memory: &mut Argon2Memory,
+    ) -> Result<bool, HashError> {
         match self {
             Self::Argon2(hash) => hash.matches(password, memory),
             Self::Bcrypt(hash) => Ok(hash.matches(password)),

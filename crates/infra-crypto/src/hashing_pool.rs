@@ -1,14 +1,14 @@
 //! Runs hashes on threads of their own: a bounded number at a time, a bounded number waiting.
 
 use std::{
-    collections::TryReserveError,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use argon2::Block;
 use doorward_domain::ports::HashError;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::argon2_memory::Argon2Memory;
 
 /// Takes jobs that need Argon2's memory.
 ///
@@ -28,46 +28,40 @@ pub(crate) type Turn = Arc<OwnedSemaphorePermit>;
 
 impl HashingPool {
     /// A pool of `concurrency` jobs (at least one) with `queue` waiting for at most
-    /// `queue_timeout`. Memory of up to `block_count` blocks is kept for the next job.
+    /// `queue_timeout`. Memory of up to `kept_size` KiB is kept for the next job.
     pub(crate) fn new(
         concurrency: usize,
         queue: usize,
         queue_timeout: Duration,
-        block_count: usize,
+        kept_size: usize,
     ) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(concurrency.clamp(1, Semaphore::MAX_PERMITS))),
             places: Semaphore::new(queue.min(Semaphore::MAX_PERMITS)),
             queue_timeout,
-            memory: Arc::new(MemoryStash { block_count, idle: Mutex::new(Vec::new()) }),
+            memory: Arc::new(MemoryStash { kept_size, idle: Mutex::new(Vec::new()) }),
         }
     }
 
-    /// Waits for its turn and runs `job` with `block_count` blocks of memory, whose content is
-    /// whatever the job before left there.
+    /// Waits for its turn and runs `job`.
     ///
     /// # Errors
     /// [`HashError::Overloaded`] at once when the queue is full, and at the deadline when the turn
-    /// did not come; [`HashError::Failed`] when there is no memory or the job panicked.
-    pub(crate) async fn run<T, J>(&self, block_count: usize, job: J) -> Result<T, HashError>
+    /// did not come; [`HashError::Failed`] when the job panicked.
+    pub(crate) async fn run<T, J>(&self, job: J) -> Result<T, HashError>
     where
         T: Send + 'static,
-        J: FnOnce(&mut [Block]) -> T + Send + 'static,
+        J: FnOnce(&mut Argon2Memory) -> T + Send + 'static,
     {
         let turn = self.admit().await?;
-        self.run_in(turn, block_count, job).await
+        self.run_in(turn, job).await
     }
 
     /// As [`run`](Self::run), in a turn that came before.
-    pub(crate) async fn run_in<T, J>(
-        &self,
-        turn: Turn,
-        block_count: usize,
-        job: J,
-    ) -> Result<T, HashError>
+    pub(crate) async fn run_in<T, J>(&self, turn: Turn, job: J) -> Result<T, HashError>
     where
         T: Send + 'static,
-        J: FnOnce(&mut [Block]) -> T + Send + 'static,
+        J: FnOnce(&mut Argon2Memory) -> T + Send + 'static,
     {
         let stash = Arc::clone(&self.memory);
         let (answer, answered) = oneshot::channel();
@@ -77,7 +71,7 @@ impl HashingPool {
             // not: whoever learns how a job ended finds its permit free already.
             let answer = answer;
             let turn = turn;
-            let outcome = stash.lend(block_count, job);
+            let outcome = stash.lend(job);
             // The memory is back in the stash by now, so the next job finds it there.
             drop(turn);
             // Whoever asked may have gone meanwhile; then nobody needs the answer.
@@ -87,11 +81,7 @@ impl HashingPool {
         // threads, because it does not get its old priority back.
         let thread = std::thread::Builder::new().name("hash".to_owned());
         thread.spawn(work).map_err(|error| HashError::Failed(Box::new(error)))?;
-        match answered.await {
-            Ok(Ok(outcome)) => Ok(outcome),
-            Ok(Err(no_memory)) => Err(HashError::Failed(Box::new(no_memory))),
-            Err(job_is_gone) => Err(HashError::Failed(Box::new(job_is_gone))),
-        }
+        answered.await.map_err(|job_is_gone| HashError::Failed(Box::new(job_is_gone)))
     }
 
     /// Waits for a turn.
@@ -134,43 +124,26 @@ fn yield_to_requests() {
     }
 }
 
-/// Keeps the memory of past jobs. Getting 19 MiB of fresh pages for each hash would take nearly as
-/// long as the hash itself.
+/// Keeps the memory of past jobs.
 struct MemoryStash {
-    /// Size of each kept buffer.
-    block_count: usize,
+    /// The largest memory that is kept, in KiB.
+    kept_size: usize,
     /// There are never more than jobs at once, because each job takes one if there is one.
-    idle: Mutex<Vec<Vec<Block>>>,
+    idle: Mutex<Vec<Argon2Memory>>,
 }
 
 impl MemoryStash {
-    fn lend<T>(
-        &self,
-        block_count: usize,
-        job: impl FnOnce(&mut [Block]) -> T,
-    ) -> Result<T, TryReserveError> {
+    fn lend<T>(&self, job: impl FnOnce(&mut Argon2Memory) -> T) -> T {
+        let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut memory = kept.unwrap_or_else(Argon2Memory::new);
+        let outcome = job(&mut memory);
         // A stored hash may need more than hashes do at present. Its memory is given back to the
         // system, because such hashes die out as their owners sign in.
-        if block_count > self.block_count {
-            return Ok(job(&mut new_buffer(block_count)?));
+        if memory.size() <= self.kept_size {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
         }
-        let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut buffer = match kept {
-            Some(buffer) => buffer,
-            None => new_buffer(self.block_count)?,
-        };
-        let outcome = job(&mut buffer[..block_count]);
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
-        Ok(outcome)
+        outcome
     }
-}
-
-/// Allocates blocks, and reports a lack of memory instead of aborting the process.
-fn new_buffer(block_count: usize) -> Result<Vec<Block>, TryReserveError> {
-    let mut buffer = Vec::new();
-    buffer.try_reserve_exact(block_count)?;
-    buffer.resize(block_count, Block::new());
-    Ok(buffer)
 }
 
 #[cfg(test)]
@@ -182,7 +155,10 @@ mod tests {
         task::Poll,
     };
 
+    use argon2::{Algorithm, Params, Version};
+
     use super::*;
+    use crate::argon2_memory::function;
 
     const DEADLINE: Duration = Duration::from_millis(1_500);
 
@@ -201,10 +177,11 @@ mod tests {
 
     /// A job that tells when it started, and ends when it is told to.
     fn held_job()
-    -> (impl FnOnce(&mut [Block]) + Send + 'static, oneshot::Receiver<()>, mpsc::Sender<()>) {
+    -> (impl FnOnce(&mut Argon2Memory) + Send + 'static, oneshot::Receiver<()>, mpsc::Sender<()>)
+    {
         let (start, started) = oneshot::channel();
         let (end, ended) = mpsc::channel();
-        let job = move |_: &mut [Block]| {
+        let job = move |_: &mut Argon2Memory| {
             let _ = start.send(());
             ended.recv().unwrap();
         };
@@ -226,15 +203,15 @@ mod tests {
     async fn beyond_the_queue_it_refuses_at_once() {
         let pool = pool(1, 2);
         let (job, started, end) = held_job();
-        let mut running = pin!(pool.run(1, job));
+        let mut running = pin!(pool.run(job));
         assert!(poll_once(&mut running).await.is_none());
         started.await.unwrap();
 
-        let mut second = pin!(pool.run(1, |_| 2));
-        let mut third = pin!(pool.run(1, |_| 3));
+        let mut second = pin!(pool.run(|_| 2));
+        let mut third = pin!(pool.run(|_| 3));
         assert!(poll_once(&mut second).await.is_none());
         assert!(poll_once(&mut third).await.is_none());
-        let mut fourth = pin!(pool.run(1, |_| 4));
+        let mut fourth = pin!(pool.run(|_| 4));
         assert_overloaded(poll_once(&mut fourth).await);
 
         end.send(()).unwrap();
@@ -248,12 +225,12 @@ mod tests {
     #[tokio::test]
     async fn without_a_queue_it_takes_what_fits_and_nothing_more() {
         let pool = pool(1, 0);
-        assert_eq!(pool.run(1, |_| 1).await.unwrap(), 1);
+        assert_eq!(pool.run(|_| 1).await.unwrap(), 1);
         let (job, started, end) = held_job();
-        let mut running = pin!(pool.run(1, job));
+        let mut running = pin!(pool.run(job));
         assert!(poll_once(&mut running).await.is_none());
         started.await.unwrap();
-        assert_overloaded(poll_once(&mut pin!(pool.run(1, |_| 2))).await);
+        assert_overloaded(poll_once(&mut pin!(pool.run(|_| 2))).await);
         end.send(()).unwrap();
         running.await.unwrap();
     }
@@ -262,11 +239,11 @@ mod tests {
     async fn at_the_deadline_it_refuses_and_the_place_is_free_again() {
         let pool = pool(1, 1);
         let (job, started, end) = held_job();
-        let mut running = pin!(pool.run(1, job));
+        let mut running = pin!(pool.run(job));
         assert!(poll_once(&mut running).await.is_none());
         started.await.unwrap();
 
-        let mut waiting = pin!(pool.run(1, |_| ()));
+        let mut waiting = pin!(pool.run(|_| ()));
         assert!(poll_once(&mut waiting).await.is_none());
         tokio::time::advance(Duration::from_millis(1_499)).await;
         assert!(poll_once(&mut waiting).await.is_none());
@@ -283,17 +260,17 @@ mod tests {
     async fn who_stops_waiting_frees_the_place_and_takes_no_turn() {
         let pool = pool(1, 1);
         let (job, started, end) = held_job();
-        let mut running = pin!(pool.run(1, job));
+        let mut running = pin!(pool.run(job));
         assert!(poll_once(&mut running).await.is_none());
         started.await.unwrap();
 
-        let mut impatient = Box::pin(pool.run(1, |_| unreachable!("nobody waits for it")));
+        let mut impatient = Box::pin(pool.run(|_| unreachable!("nobody waits for it")));
         assert!(poll_once(&mut impatient.as_mut()).await.is_none());
         assert_eq!(pool.places.available_permits(), 0);
         drop(impatient);
         assert_eq!(pool.places.available_permits(), 1);
 
-        let mut patient = pin!(pool.run(1, |_| "done"));
+        let mut patient = pin!(pool.run(|_| "done"));
         assert!(poll_once(&mut patient).await.is_none());
         end.send(()).unwrap();
         running.await.unwrap();
@@ -304,13 +281,13 @@ mod tests {
     async fn a_hash_that_still_runs_keeps_its_permit_though_nobody_waits() {
         let pool = pool(1, 1);
         let (job, started, end) = held_job();
-        let mut abandoned = Box::pin(pool.run(1, job));
+        let mut abandoned = Box::pin(pool.run(job));
         assert!(poll_once(&mut abandoned.as_mut()).await.is_none());
         started.await.unwrap();
         drop(abandoned);
 
         assert_eq!(pool.permits.available_permits(), 0);
-        let mut next = pin!(pool.run(1, |_| "next"));
+        let mut next = pin!(pool.run(|_| "next"));
         assert!(poll_once(&mut next).await.is_none());
         end.send(()).unwrap();
         assert_eq!(next.await.unwrap(), "next");
@@ -320,29 +297,31 @@ mod tests {
     async fn a_job_that_panics_is_an_error_and_frees_its_permit() {
         let pool = pool(1, 0);
         for _ in 0..20 {
-            let outcome: Result<(), _> = pool.run(1, |_| panic!("on purpose")).await;
+            let outcome: Result<(), _> = pool.run(|_| panic!("on purpose")).await;
             assert!(matches!(outcome, Err(HashError::Failed(_))));
-            assert_eq!(pool.run(1, |_| "next").await.unwrap(), "next");
+            assert_eq!(pool.run(|_| "next").await.unwrap(), "next");
         }
+    }
+
+    /// Computes a hash in memory of this size, in KiB, and tells how much there was before and is.
+    async fn sizes_around_a_hash(pool: &HashingPool, size: u32) -> (usize, usize) {
+        let cost = Params::new(size, 1, 1, None).unwrap();
+        let function = function(Algorithm::Argon2id, Version::V0x13, &cost, 32).unwrap();
+        let job = move |memory: &mut Argon2Memory| {
+            let before = memory.size();
+            memory.compute(&function, b"password", b"somesalt", &mut [0; 32]).unwrap();
+            (before, memory.size())
+        };
+        pool.run(job).await.unwrap()
     }
 
     #[tokio::test]
     async fn memory_is_kept_for_the_next_job_and_oversized_memory_is_not() {
-        let pool = pool(2, 0);
-        let first = pool.run(4, |memory| memory.as_ptr() as usize).await.unwrap();
-        let (second, length) =
-            pool.run(2, |memory| (memory.as_ptr() as usize, memory.len())).await.unwrap();
-        assert_eq!((second, length), (first, 2));
-        assert_eq!(pool.run(9, |memory| memory.len()).await.unwrap(), 9);
-        let kept: Vec<usize> = pool.memory.idle.lock().unwrap().iter().map(Vec::len).collect();
-        assert_eq!(kept, [4]);
-    }
-
-    #[tokio::test]
-    async fn a_lack_of_memory_is_an_error() {
-        let pool = pool(1, 0);
-        let outcome = pool.run(usize::MAX, |_| ()).await;
-        assert!(matches!(outcome, Err(HashError::Failed(_))));
+        let pool = HashingPool::new(2, 0, DEADLINE, 32);
+        assert_eq!(sizes_around_a_hash(&pool, 32).await, (0, 32));
+        assert_eq!(sizes_around_a_hash(&pool, 16).await, (32, 32));
+        assert_eq!(sizes_around_a_hash(&pool, 36).await, (32, 36));
+        assert_eq!(sizes_around_a_hash(&pool, 32).await, (0, 32));
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod ambient;
 mod answer_sealer;
 mod argon2_hash;
 mod argon2_hasher;
+mod argon2_memory;
 mod audit_sealer;
 mod content_digest;
 mod device_token;

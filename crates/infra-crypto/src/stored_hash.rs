@@ -1,10 +1,10 @@
 //! Password hashes as they stand in the database: PHC strings of Argon2id, and hashes from elsewhere
 //! until their owners sign in.
 
-use argon2::{Block, Params};
+use argon2::Params;
 use doorward_domain::{ForeignHashError, Password, PasswordHash, ports::HashError};
 
-use crate::{argon2_hash::Argon2Hash, foreign_hash::ForeignHash};
+use crate::{argon2_hash::Argon2Hash, argon2_memory::Argon2Memory, foreign_hash::ForeignHash};
 
 /// Stands before a hash that another system made, which follows as that system wrote it. So one
 /// reader serves the import and the sign-in, an Argon2id hash from elsewhere is known for one, and
@@ -40,14 +40,6 @@ impl StoredHash {
         Ok(PasswordHash::from_text(format!("{FOREIGN}{foreign}")))
     }
 
-    /// How many blocks of memory [`matches`](Self::matches) needs.
-    pub(crate) fn block_count(&self) -> usize {
-        match self {
-            Self::Own(hash) => hash.block_count(),
-            Self::Foreign(hash) => hash.block_count(),
-        }
-    }
-
     /// Whether it should be replaced once the password is known.
     pub(crate) fn is_outdated(&self, current: &Params) -> bool {
         match self {
@@ -61,7 +53,7 @@ impl StoredHash {
     pub(crate) fn matches(
         &self,
         password: &Password,
-        memory: &mut [Block],
+        memory: &mut Argon2Memory,
     ) -> Result<bool, HashError> {
         let normalised = password.expose();
         match self {

@@ -61,7 +61,7 @@ macro_rules! credential_where {
                     SELECT u.id, u.email, u.email_verified, u.name, u.status, u.created_at,
                            u.updated_at, u.last_login_at,
                            ARRAY(SELECT role FROM user_roles
-                                 WHERE user_id = u.id ORDER BY role COLLATE "C") AS "roles!",
+                                 WHERE user_id = u.id) AS "roles!",
                            c.password_hash, c.version
                     FROM users u
                     JOIN credentials c ON c.user_id = u.id

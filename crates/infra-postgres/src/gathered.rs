@@ -40,11 +40,11 @@ impl Gathered {
         Self {
             users: Gather::new(FLIGHTS, ABOARD, move |ids: Vec<UserId>| {
                 let connections = of_users.clone();
-                async move { deal(&ids, user::by_ids(&connections, &ids).await, StoreError::retold) }
+                async move { deal(&ids, &user::by_ids(&connections, &ids).await, StoreError::retold) }
             }),
             sessions: Gather::new(FLIGHTS, ABOARD, move |ids: Vec<SessionId>| {
                 let connections = of_sessions.clone();
-                async move { deal(&ids, session::by_ids(&connections, &ids).await, StoreError::retold) }
+                async move { deal(&ids, &session::by_ids(&connections, &ids).await, StoreError::retold) }
             }),
             rotations: Gather::new(FLIGHTS, ABOARD, move |asked: Vec<Rotation>| {
                 let connections = of_rotations.clone();

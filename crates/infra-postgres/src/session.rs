@@ -69,7 +69,7 @@ pub(crate) async fn by_ids(
                        u.created_at AS user_created_at, u.updated_at AS user_updated_at,
                        u.last_login_at,
                        ARRAY(SELECT role FROM user_roles
-                             WHERE user_id = u.id ORDER BY role COLLATE "C") AS "roles!"
+                             WHERE user_id = u.id) AS "roles!"
                 FROM sessions s
                 JOIN users u ON u.id = s.user_id
                 WHERE s.id = ANY(ARRAY(SELECT unnest($1::uuid[])))

@@ -18,7 +18,7 @@ use crate::{
     user_list,
 };
 
-/// A user as read, with the roles in order.
+/// A user as read, with the roles in any order: to sort them there costs the database more than it does here.
 pub(crate) struct UserRow {
     pub id: Uuid,
     pub email: String,
@@ -35,8 +35,9 @@ impl TryFrom<UserRow> for User {
     type Error = StoreError;
 
     fn try_from(row: UserRow) -> Result<Self, StoreError> {
-        let roles = row.roles.iter().map(|role| RoleName::parse(role)).collect::<Result<_, _>>();
-        let (Ok(email), Ok(name), Ok(roles), Some(status)) = (
+        let roles = row.roles.iter().map(|role| RoleName::parse(role));
+        let roles = roles.collect::<Result<Vec<_>, _>>();
+        let (Ok(email), Ok(name), Ok(mut roles), Some(status)) = (
             Email::parse(&row.email),
             DisplayName::parse(&row.name),
             roles,
@@ -44,6 +45,7 @@ impl TryFrom<UserRow> for User {
         ) else {
             return Err(StoreError::Corrupt { what: "user" });
         };
+        roles.sort_unstable();
         Ok(Self {
             id: UserId::from_uuid(row.id),
             email,
@@ -66,7 +68,7 @@ macro_rules! select_users {
             r#"
             SELECT id, email, email_verified, name, status, created_at, updated_at, last_login_at,
                    ARRAY(SELECT role FROM user_roles
-                         WHERE user_id = users.id ORDER BY role COLLATE "C") AS "roles!"
+                         WHERE user_id = users.id) AS "roles!"
             FROM users
             "# + $rest
             $(, $parameter)*
@@ -224,7 +226,7 @@ impl UserRepository for PostgresUnitOfWork {
                 RETURNING id, email, email_verified, name, status, created_at, updated_at,
                           last_login_at,
                           ARRAY(SELECT role FROM user_roles
-                                WHERE user_id = users.id ORDER BY role COLLATE "C") AS "roles!"
+                                WHERE user_id = users.id) AS "roles!"
                 "#,
                 id.as_uuid(),
                 name.as_str(),

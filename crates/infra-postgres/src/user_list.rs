@@ -190,7 +190,7 @@ async fn beginning_with(
         SELECT term AS "term!", id, email, email_verified, name, status, created_at, updated_at,
                last_login_at,
                ARRAY(SELECT role FROM user_roles
-                     WHERE user_id = users.id ORDER BY role COLLATE "C") AS "roles!"
+                     WHERE user_id = users.id) AS "roles!"
         FROM users
         JOIN (
             WITH names AS (

@@ -41,11 +41,11 @@ impl Gathered {
         Self {
             users: Gather::new(FLIGHTS, ABOARD, move |ids: Vec<UserId>| {
                 let pool = of_users.clone();
-                async move { deal(&ids, user::by_ids(&pool, &ids).await, StoreError::retold) }
+                async move { deal(&ids, &user::by_ids(&pool, &ids).await, StoreError::retold) }
             }),
             sessions: Gather::new(FLIGHTS, ABOARD, move |ids: Vec<SessionId>| {
                 let pool = of_sessions.clone();
-                async move { deal(&ids, session::by_ids(&pool, &ids).await, StoreError::retold) }
+                async move { deal(&ids, &session::by_ids(&pool, &ids).await, StoreError::retold) }
             }),
             // There is one connection that writes.
             rotations: Gather::new(1, ABOARD, move |asked: Vec<Rotation>| {

@@ -31,6 +31,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{Connection, PgConnection};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 use uuid::Uuid;
 
 const JOBS: u32 = 10_000;
@@ -83,11 +84,9 @@ async fn worker_process() {
     if std::env::var_os(ROLE).is_none() {
         return;
     }
-    tracing_subscriber::fmt()
-        .with_env_filter("warn,doorward_server=debug")
-        .with_ansi(false)
-        .with_writer(std::io::stderr)
-        .init();
+    let filter: Targets = "warn,doorward_server=debug".parse().unwrap();
+    let lines = fmt::layer().with_ansi(false).with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(filter).with(lines).init();
     let settings = settings::load(&Inputs::from_process(None, Vec::new())).unwrap().settings;
     let database = Database::open(&settings.database, Workload::Serving).await.unwrap();
     let ctx = Arc::new(wiring::context(&settings, &database).unwrap());

@@ -107,7 +107,7 @@ impl Cluster {
             return Ok(());
         }
         let mode = match lifetime {
-            Lifetime::Throwaway => "--mode=immediate",
+            Lifetime::Throwaway | Lifetime::Measured => "--mode=immediate",
             Lifetime::Lasting => "--mode=fast",
         };
         program::tidy_up(self.pg_ctl("stop").args(["--wait", "--timeout=60", mode]))
@@ -173,21 +173,21 @@ impl Cluster {
 
     /// Replaces the settings that `initdb` guessed by the few that matter here.
     fn configure(&self, port: u16, lifetime: Lifetime) -> Result<()> {
-        let durability = match lifetime {
+        let choices = match lifetime {
             Lifetime::Throwaway => {
-                "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
+                "max_connections = 200\nshared_buffers = 64MB\n\
+                 fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
             }
-            Lifetime::Lasting => "",
+            Lifetime::Measured => "",
+            Lifetime::Lasting => "max_connections = 200\nshared_buffers = 64MB\n",
         };
         let settings = format!(
             "listen_addresses = '127.0.0.1'\n\
              port = {port}\n\
              unix_socket_directories = ''\n\
-             max_connections = 200\n\
-             shared_buffers = 64MB\n\
              timezone = 'UTC'\n\
              log_timezone = 'UTC'\n\
-             {durability}"
+             {choices}"
         );
         let file = self.data().join("postgresql.conf");
         fs::write(&file, settings).with_context(|| format!("{} is not writable", file.display()))

@@ -42,7 +42,9 @@ impl Container {
         let mut run = docker(["run", "--detach", "--cidfile"]);
         run.arg(folder.join(RECORD));
         match lifetime {
-            Lifetime::Throwaway => run.args(["--rm", "--publish", "127.0.0.1::5432"]),
+            Lifetime::Throwaway | Lifetime::Measured => {
+                run.args(["--rm", "--publish", "127.0.0.1::5432"])
+            }
             // Docker would choose another port at each start.
             Lifetime::Lasting => {
                 run.arg("--publish").arg(format!("127.0.0.1:{}:5432", free_port()?))

@@ -17,7 +17,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use self::cluster::Cluster;
 use self::container::Container;
@@ -39,6 +39,8 @@ pub const OVERRIDE: &str = "TEST_DATABASE_URL";
 #[derive(Clone, Copy, Debug)]
 pub enum Lifetime {
     Throwaway,
+    /// Gone with its task too, but set up as PostgreSQL comes, because it is measured.
+    Measured,
     Lasting,
 }
 
@@ -69,17 +71,35 @@ impl Throwaway {
             return Ok(Self { url, _own: None });
         }
         let engine = Engine::choose()?;
+        Self::start_own(engine, Lifetime::Throwaway)
+    }
+
+    /// Starts an empty server with the settings that PostgreSQL comes with, and no other, so that what
+    /// it does in a second says something.
+    ///
+    /// # Errors
+    /// When PostgreSQL is not installed, or does not start. A container will not do: what its
+    /// processes use cannot be told.
+    pub fn start_measured() -> Result<Self> {
+        let engine = Engine::choose()?;
+        if let Engine::Docker = engine {
+            bail!("benchmarks need an installed PostgreSQL (Debian: `apt-get install postgresql`)");
+        }
+        Self::start_own(engine, Lifetime::Measured)
+    }
+
+    fn start_own(engine: Engine, lifetime: Lifetime) -> Result<Self> {
         // From here on, dropping `own` tidies up, however far the start got.
         let own = Belongings::claim()?;
         let password = new_password()?;
         let (port, place) = match engine {
             Engine::Installed(programs) => {
                 let cluster = Cluster::create(&own.folder, &programs, &password)?;
-                let port = cluster.start(None, Lifetime::Throwaway)?;
+                let port = cluster.start(None, lifetime)?;
                 (port, cluster.home().display().to_string())
             }
             Engine::Docker => {
-                let container = Container::create(&own.folder, &password, Lifetime::Throwaway)?;
+                let container = Container::create(&own.folder, &password, lifetime)?;
                 (container.ready()?, "a container".to_owned())
             }
         };

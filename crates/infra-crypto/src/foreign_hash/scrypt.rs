@@ -6,7 +6,7 @@ use doorward_domain::{ForeignHashError, ports::HashError};
 use scrypt::Params;
 
 use super::form::{ANY_LENGTH, Form};
-use crate::argon2_hash::failed;
+use crate::argon2_memory::failed;
 
 const FORM: Form = Form("scrypt");
 /// The most memory that a hash may ask for, N times r: 128 MiB.

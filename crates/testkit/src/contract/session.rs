@@ -27,7 +27,7 @@ pub async fn of_many_sessions_each_rotates_by_itself(store: Arc<dyn Store>) {
     // Each at a time of its own, some of a generation that is not theirs, one that nobody knows.
     let at = move |number: u128| NOW + Duration::seconds(i64::try_from(number).unwrap());
     let asked = move |number: u128| Rotation {
-        from: if number % 5 == 0 { Generation::FIRST.next() } else { Generation::FIRST },
+        from: if number.is_multiple_of(5) { Generation::FIRST.next() } else { Generation::FIRST },
         ..rotation(number, at(number), at(number) + Duration::DAY)
     };
     let rotated = at_once(21, |index| {
@@ -37,7 +37,7 @@ pub async fn of_many_sessions_each_rotates_by_itself(store: Arc<dyn Store>) {
     })
     .await;
     for (number, rotated) in rotated {
-        let expected = number != 12 && number != 30 && number % 5 != 0;
+        let expected = number != 12 && number != 30 && !number.is_multiple_of(5);
         assert_eq!(rotated, expected, "session {number}");
         let Some((read, _)) = store.session_by_id(session_id(number)).await.unwrap() else {
             assert_eq!(number, 30);
