@@ -9,6 +9,7 @@ mod doorward;
 mod harness;
 mod peer;
 mod postgres;
+mod queue_work;
 mod refresh_load;
 mod seed;
 mod yardstick;
@@ -47,6 +48,8 @@ enum Part {
     HashRate(hash_rate::Options),
     /// Makes the load of sessions that are refreshed again and again.
     RefreshLoad(refresh_load::Options),
+    /// Fills, drains or measures a queue of jobs.
+    QueueWork(queue_work::Options),
 }
 
 #[derive(Debug, Args)]
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         Part::Yardstick(options) => yardstick::serve(&options).map(|()| true),
         Part::HashRate(options) => hash_rate::run(&options).map(|()| true),
         Part::RefreshLoad(options) => refresh_load::run(&options).map(|()| true),
+        Part::QueueWork(options) => queue_work::run(&options).map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

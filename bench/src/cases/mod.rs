@@ -4,6 +4,7 @@ mod cold;
 mod connections;
 mod flood;
 mod growth;
+mod jobs;
 mod list;
 mod live;
 mod me;
@@ -57,6 +58,9 @@ pub const CASES: &[Case] = &[
     cold::CASE,
     connections::CASE,
     size::CASE,
+    jobs::DRAIN,
+    jobs::ENQUEUE,
+    jobs::START,
 ];
 
 /// The cases that need what people would pick instead: part of a run only when they are asked for.

@@ -54,6 +54,21 @@ pub fn rotation<'a>(bench: &'a Bench, url: &str, sessions: u64) -> Result<Subjec
     Ok(Subject::new("pgbench, rotation", move |pace| run.measure(pace)))
 }
 
+/// A row that is added and committed by itself, with no more indexes than its key.
+///
+/// # Errors
+/// When `pgbench` is not installed or the table cannot be made.
+pub fn insert<'a>(bench: &'a Bench, url: &str) -> Result<Subject<'a>> {
+    bench.postgres.execute(
+        url,
+        "CREATE TABLE pgbench_jobs (id bigserial PRIMARY KEY, kind text NOT NULL, \
+         payload text NOT NULL)",
+    )?;
+    let script = "INSERT INTO pgbench_jobs (kind, payload) VALUES ('bench.nothing', '1');\n";
+    let run = Run::of(bench, url, script, &[])?;
+    Ok(Subject::new("pgbench, a bare INSERT", move |pace| run.measure(pace)))
+}
+
 /// A script that `pgbench` runs again and again.
 struct Run<'a> {
     bench: &'a Bench,

@@ -1,8 +1,10 @@
 //! Doing what was written down to be done: handlers, and what a worker does with the jobs it claims.
 //!
 //! A handler is given an [`Attempt`] and ends with [`Attempt::complete`], which takes the unit of work with
-//! the job's effect and commits both or neither. What it does outside of the store, such as sending a
-//! mail, may happen again when the worker dies before the completion.
+//! the job's effect and commits both or neither; or, if it has no effect in the store, with
+//! [`Attempt::complete_alone`], which leaves the completion to the worker, for many jobs at once. What a
+//! handler does outside of the store, such as sending a mail, may happen again when the worker dies before
+//! the completion.
 
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
@@ -48,14 +50,24 @@ pub enum AttemptError {
     Store(#[from] StoreError),
 }
 
-/// Proves that a job was completed; only [`Attempt::complete`] makes one, so a handler that forgets it does
-/// not compile.
+/// Proves that a job went well; only [`Attempt::complete`] and [`Attempt::complete_alone`] make one, so a
+/// handler that forgets them does not compile.
 #[derive(Debug)]
-pub struct Completed(());
+pub struct Completed(Ended);
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a job that is not completed is done again"]
+pub enum Ended {
+    /// As the store knows.
+    Noted,
+    /// Well, which the store is to be told by [`complete`], of this job and others.
+    Well,
+}
 
 /// One try at a job, in the hands of its handler.
 #[derive(Debug)]
-pub struct Attempt(ClaimedJob);
+pub struct Attempt(Arc<ClaimedJob>);
 
 impl Attempt {
     #[must_use]
@@ -87,7 +99,14 @@ impl Attempt {
             return Err(AttemptError::Lost);
         }
         work.commit().await?;
-        Ok(Completed(()))
+        Ok(Completed(Ended::Noted))
+    }
+
+    /// Has a job completed that has no effect in the store. That costs less than a unit of work by far, and
+    /// is fenced as well: a job that is no longer this worker's is not completed.
+    #[must_use]
+    pub fn complete_alone(self) -> Completed {
+        Completed(Ended::Well)
     }
 }
 
@@ -152,7 +171,8 @@ pub async fn make_due(
     Ok(())
 }
 
-/// Claims at most `limit` jobs for the time of `lease`.
+/// Claims at most `limit` jobs for the time of `lease`. How many there were includes those that were given
+/// up; if they are as many as asked for, there may be more.
 ///
 /// # Errors
 /// When the store fails.
@@ -161,13 +181,26 @@ pub async fn claim(
     kinds: &[JobKind],
     limit: u32,
     lease: Duration,
-) -> Result<Vec<ClaimedJob>, StoreError> {
-    let Claim { taken, given_up } =
-        ctx.store.jobs_claim(kinds, limit, lease, ctx.clock.now()).await?;
-    for (id, kind) in given_up {
+) -> Result<Claim, StoreError> {
+    let claim = ctx.store.jobs_claim(kinds, limit, lease, ctx.clock.now()).await?;
+    for (id, kind) in &claim.given_up {
         tracing::error!(job = %id, %kind, error = %JobError::abandoned(), "a job is dead");
     }
-    Ok(taken)
+    Ok(claim)
+}
+
+/// Completes jobs whose attempts ended [well](Ended::Well). What was taken from this worker meanwhile is left alone.
+///
+/// # Errors
+/// When the store fails; it may be called again with the same jobs.
+pub async fn complete(ctx: &Ctx, leases: &[JobLease]) -> Result<(), StoreError> {
+    for lost in ctx.store.jobs_complete(leases, ctx.clock.now()).await? {
+        tracing::warn!(
+            job = %lost.id,
+            "a job was taken from this worker; its late completion was refused"
+        );
+    }
+    Ok(())
 }
 
 /// Has the handler try a claimed job, and notes it if that fails. A store that fails then leaves the job
@@ -178,27 +211,27 @@ pub async fn claim(
 pub async fn attempt(
     ctx: &Arc<Ctx>,
     registry: &JobRegistry,
-    job: ClaimedJob,
-) -> Result<(), StoreError> {
+    job: &Arc<ClaimedJob>,
+) -> Result<Ended, StoreError> {
     let Some(handler) = registry.handlers.get(&job.kind) else {
-        return hand_back(ctx, &job.lease).await;
+        hand_back(ctx, &job.lease).await?;
+        return Ok(Ended::Noted);
     };
-    match handler(Arc::clone(ctx), Attempt(job.clone())).await {
-        Ok(Completed(())) => {
+    match handler(Arc::clone(ctx), Attempt(Arc::clone(job))).await {
+        Ok(Completed(ended)) => {
             tracing::debug!(job = %job.lease.id, kind = %job.kind, "a job is done");
-            Ok(())
+            return Ok(ended);
         }
-        Err(AttemptError::Lost) => {
-            tracing::warn!(
-                job = %job.lease.id,
-                kind = %job.kind,
-                "a job was taken from this worker; its late completion was refused"
-            );
-            Ok(())
+        Err(AttemptError::Lost) => tracing::warn!(
+            job = %job.lease.id,
+            kind = %job.kind,
+            "a job was taken from this worker; its late completion was refused"
+        ),
+        Err(AttemptError::Failed(error)) => fail(ctx, job, &error).await?,
+        Err(AttemptError::Postponed { reason, until }) => {
+            postpone(ctx, job, &reason, until).await?;
         }
-        Err(AttemptError::Failed(error)) => fail(ctx, &job, &error).await,
-        Err(AttemptError::Postponed { reason, until }) => postpone(ctx, &job, &reason, until).await,
-        Err(AttemptError::Hopeless(error)) => settle(ctx, &job, &error, None).await,
+        Err(AttemptError::Hopeless(error)) => settle(ctx, job, &error, None).await?,
         Err(AttemptError::Store(error)) => {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -206,9 +239,10 @@ pub async fn attempt(
                 kind = %job.kind,
                 "a job failed because the store did"
             );
-            fail(ctx, &job, &JobError::new("the store failed")).await
+            fail(ctx, job, &JobError::new("the store failed")).await?;
         }
     }
+    Ok(Ended::Noted)
 }
 
 /// Notes that an attempt failed. The job is tried again later, or is dead if it has no attempt left.

@@ -146,19 +146,19 @@ async fn by_address(
 ) -> Result<Completed, AttemptError> {
     let Occasion { email, at, .. } = occasion(&attempt)?;
     let Some(user) = ctx.store.user_by_email(&email).await? else {
-        return nothing(ctx, attempt, "nobody has the address").await;
+        return Ok(nothing(attempt, "nobody has the address"));
     };
     let mut work = ctx.store.begin().await?;
     let user = work.user_lock(user.id).await?.filter(|it| it.email == email);
     let Some(user) = user.filter(|user| is_wanted(user, purpose)) else {
         drop(work);
-        return nothing(ctx, attempt, "it is of no use to the user").await;
+        return Ok(nothing(attempt, "it is of no use to the user"));
     };
     let id = ProofId::from_uuid(attempt.id().as_uuid());
     let proof = proof(ctx, id, purpose, user.id, &user.email, at);
     if work.proof_insert(&proof).await? == ProofInserted::TooMany {
         drop(work);
-        return nothing(ctx, attempt, "enough went to the address").await;
+        return Ok(nothing(attempt, "enough went to the address"));
     }
     work.commit().await?;
     deliver(ctx, attempt, &user, &proof).await
@@ -169,18 +169,18 @@ async fn by_address(
 async fn already_signed_up(ctx: Arc<Ctx>, attempt: Attempt) -> Result<Completed, AttemptError> {
     let Occasion { email, at, .. } = occasion(&attempt)?;
     let Some(user) = ctx.store.user_by_email(&email).await? else {
-        return nothing(&ctx, attempt, "nobody has the address").await;
+        return Ok(nothing(attempt, "nobody has the address"));
     };
     let mut work = ctx.store.begin().await?;
     let Some(user) = work.user_lock(user.id).await?.filter(|it| it.email == email) else {
         drop(work);
-        return nothing(&ctx, attempt, "nobody has the address").await;
+        return Ok(nothing(attempt, "nobody has the address"));
     };
     let id = ProofId::from_uuid(attempt.id().as_uuid());
     let counted = proof(&ctx, id, ProofPurpose::VerifyEmail, user.id, &user.email, at);
     if work.proof_insert(&counted).await? == ProofInserted::TooMany {
         drop(work);
-        return nothing(&ctx, attempt, "enough went to the address").await;
+        return Ok(nothing(attempt, "enough went to the address"));
     }
     work.commit().await?;
     notify(&ctx, attempt, user.email.clone(), &user, Letter::AlreadySignedUp, at).await
@@ -189,11 +189,11 @@ async fn already_signed_up(ctx: Arc<Ctx>, attempt: Attempt) -> Result<Completed,
 /// Asks at the new address, unless somebody else has it: they are not concerned.
 async fn confirm_email_change(ctx: Arc<Ctx>, attempt: Attempt) -> Result<Completed, AttemptError> {
     let Some((user, proof)) = made_before(&ctx, &attempt).await? else {
-        return nothing(&ctx, attempt, "the change is off").await;
+        return Ok(nothing(attempt, "the change is off"));
     };
     let holder = ctx.store.user_by_email(&proof.address).await?;
     if holder.is_some_and(|holder| holder.id != user.id) {
-        return nothing(&ctx, attempt, "the address is taken").await;
+        return Ok(nothing(attempt, "the address is taken"));
     }
     deliver(&ctx, attempt, &user, &proof).await
 }
@@ -204,7 +204,7 @@ async fn email_change_requested(
 ) -> Result<Completed, AttemptError> {
     match made_before(&ctx, &attempt).await? {
         Some((user, proof)) => deliver(&ctx, attempt, &user, &proof).await,
-        None => nothing(&ctx, attempt, "the change is off").await,
+        None => Ok(nothing(attempt, "the change is off")),
     }
 }
 
@@ -236,7 +236,7 @@ async fn notice(ctx: &Ctx, attempt: Attempt, letter: Letter) -> Result<Completed
     };
     match user {
         Some(user) => notify(ctx, attempt, email, &user, letter, at).await,
-        None => nothing(ctx, attempt, "the user is gone").await,
+        None => Ok(nothing(attempt, "the user is gone")),
     }
 }
 
@@ -251,8 +251,7 @@ async fn notify(
     let name = name_at(user, &to);
     let mail = Mail { id: attempt.id().as_uuid(), to, name, letter, at };
     hand_over(ctx, &mail).await?;
-    let work = ctx.store.begin().await?;
-    attempt.complete(work, ctx.clock.now()).await
+    Ok(attempt.complete_alone())
 }
 
 /// Mails a proof that is kept already.
@@ -269,7 +268,7 @@ async fn deliver(
     // Its time may be over, because the mail server could not be reached, or it was used or made void.
     if !work.proof_mailed(proof.id, &secrets.token_digest, code_expires_at, now).await? {
         drop(work);
-        return nothing(ctx, attempt, "its proof is over").await;
+        return Ok(nothing(attempt, "its proof is over"));
     }
     work.commit().await?;
 
@@ -311,14 +310,9 @@ fn minutes(span: Duration) -> Duration {
 }
 
 /// Ends a job that has nothing to send.
-async fn nothing(
-    ctx: &Ctx,
-    attempt: Attempt,
-    reason: &'static str,
-) -> Result<Completed, AttemptError> {
+fn nothing(attempt: Attempt, reason: &'static str) -> Completed {
     tracing::info!(job = %attempt.id(), reason, "a mail was not sent");
-    let work = ctx.store.begin().await?;
-    attempt.complete(work, ctx.clock.now()).await
+    attempt.complete_alone()
 }
 
 async fn hand_over(ctx: &Ctx, mail: &Mail) -> Result<(), AttemptError> {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use doorward_app::{
     Ctx,
     grant::{self, JobsRead, JobsWrite},
-    job::{self, Attempt, AttemptError, Completed, JobQueueError, JobRegistry},
+    job::{self, Attempt, AttemptError, Completed, Ended, JobQueueError, JobRegistry},
 };
 use doorward_domain::{
     ClaimedJob, JobError, JobFilter, JobId, JobKind, JobPayload, JobState, NewJob, PageRequest,
@@ -25,6 +25,7 @@ async fn count(ctx: Arc<Ctx>, attempt: Attempt) -> Result<Completed, AttemptErro
     work.import_advance(COUNTER, lines + 1, now).await?;
     match attempt.payload().expose() {
         "fail" => Err(AttemptError::Failed(JobError::new("out of luck"))),
+        "alone" => Ok(attempt.complete_alone()),
         "hopeless" => Err(AttemptError::Hopeless(JobError::new("nonsense"))),
         _ => attempt.complete(work, now).await,
     }
@@ -54,11 +55,11 @@ async fn enqueue(world: &World, payload: &str) -> JobId {
 }
 
 async fn claim(world: &World) -> Vec<ClaimedJob> {
-    job::claim(&world.ctx, &registry().kinds(), 9, LEASE).await.unwrap()
+    job::claim(&world.ctx, &registry().kinds(), 9, LEASE).await.unwrap().taken
 }
 
 async fn attempt(world: &World, job: ClaimedJob) {
-    job::attempt(&Arc::new(world.ctx.clone()), &registry(), job).await.unwrap();
+    world.attempt(&registry(), job).await;
 }
 
 async fn state(world: &World, id: JobId) -> JobState {
@@ -107,13 +108,27 @@ async fn of_two_attempts_at_one_job_one_has_an_effect() {
     assert_eq!((counted(&world).await, state(&world, id).await), (1, JobState::Succeeded));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_job_without_an_effect_is_completed_by_its_worker_if_it_is_still_its_own() {
+    let world = World::default();
+    let (id, ctx) = (enqueue(&world, "alone").await, Arc::new(world.ctx.clone()));
+    let frozen = Arc::new(claim(&world).await.remove(0));
+    assert_eq!(job::attempt(&ctx, &registry(), &frozen).await.unwrap(), Ended::Well);
+    assert_eq!(state(&world, id).await, JobState::Running);
+    tokio::time::advance(std::time::Duration::from_secs(30)).await;
+    let present = claim(&world).await.remove(0);
+    job::complete(&ctx, &[frozen.lease]).await.unwrap();
+    assert_eq!(state(&world, id).await, JobState::Running, "it is somebody else's");
+    job::complete(&ctx, &[present.lease, frozen.lease]).await.unwrap();
+    assert_eq!((counted(&world).await, state(&world, id).await), (0, JobState::Succeeded));
+}
+
 #[tokio::test]
 async fn a_job_without_a_handler_is_handed_back() {
     let world = World::default();
     let id = enqueue(&world, "").await;
     let job = claim(&world).await.remove(0);
-    let ctx = Arc::new(world.ctx.clone());
-    job::attempt(&ctx, &JobRegistry::default(), job).await.unwrap();
+    world.attempt(&JobRegistry::default(), job).await;
     let waiting = world.ctx.store.job_by_id(id).await.unwrap().unwrap();
     assert_eq!((waiting.state, waiting.attempts), (JobState::Ready, 0));
 }
@@ -145,11 +160,11 @@ async fn finished_jobs_are_pruned_by_a_job() {
     let world = World::default();
     let id = enqueue(&world, "").await;
     attempt(&world, claim(&world).await.remove(0)).await;
-    let (ctx, registry) = (Arc::new(world.ctx.clone()), JobRegistry::built_in());
+    let registry = JobRegistry::built_in();
     let prune = async || {
-        job::make_due(&ctx, &registry, &mut BTreeMap::new()).await.unwrap();
-        for job in job::claim(&ctx, &registry.kinds(), 9, LEASE).await.unwrap() {
-            job::attempt(&ctx, &registry, job).await.unwrap();
+        job::make_due(&world.ctx, &registry, &mut BTreeMap::new()).await.unwrap();
+        for job in job::claim(&world.ctx, &registry.kinds(), 9, LEASE).await.unwrap().taken {
+            world.attempt(&registry, job).await;
         }
     };
     prune().await;

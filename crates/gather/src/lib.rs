@@ -163,11 +163,13 @@ mod tests {
 
     use super::*;
 
+    type Doubling = Gather<u32, u32>;
+
     /// Doubles numbers. Each flight says what it carries and departs when it is let.
     fn doubling(
         most_flights: usize,
         most_aboard: usize,
-    ) -> (Arc<Gather<u32, u32>>, mpsc::UnboundedReceiver<Vec<u32>>, Arc<Semaphore>) {
+    ) -> (Arc<Doubling>, mpsc::UnboundedReceiver<Vec<u32>>, Arc<Semaphore>) {
         let (flights, seen) = mpsc::unbounded_channel();
         let let_go = Arc::new(Semaphore::new(0));
         let gate = Arc::clone(&let_go);
@@ -182,7 +184,7 @@ mod tests {
         (Arc::new(gather), seen, let_go)
     }
 
-    fn asked(gather: &Arc<Gather<u32, u32>>, number: u32) -> tokio::task::JoinHandle<Option<u32>> {
+    fn asked(gather: &Arc<Doubling>, number: u32) -> tokio::task::JoinHandle<Option<u32>> {
         let gather = Arc::clone(gather);
         tokio::spawn(async move { gather.ask(number).await })
     }

@@ -1,4 +1,11 @@
 //! Durable jobs.
+//!
+//! Whether a job is running is asked of `leased_until` wherever it is looked up by its id, and never of
+//! `state`: by that the planner takes the index of running jobs for the shorter way at a time when there are
+//! none, and goes on to read it from end to end, for each job, when it is full of what a busy worker leaves
+//! behind. The table sees to it that both say the same.
+
+use std::collections::HashSet;
 
 use async_trait::async_trait;
 use doorward_domain::{
@@ -73,6 +80,18 @@ fn sort(rows: Vec<ClaimedRow>) -> Result<Claim, StoreError> {
         });
     }
     Ok(claim)
+}
+
+/// Leases as two parameters.
+fn columns(leases: &[JobLease]) -> (Vec<Uuid>, Vec<i64>) {
+    leases.iter().map(|lease| (lease.id.as_uuid(), lease.token)).unzip()
+}
+
+/// The leases that are not among those that a statement found.
+fn without(leases: &[JobLease], found: impl Iterator<Item = (Uuid, i64)>) -> Vec<JobLease> {
+    let found: HashSet<(Uuid, i64)> = found.collect();
+    let is_lost = |lease: &&JobLease| !found.contains(&(lease.id.as_uuid(), lease.token));
+    leases.iter().filter(is_lost).copied().collect()
 }
 
 fn names(kinds: &[JobKind]) -> Vec<&str> {
@@ -214,8 +233,7 @@ impl JobQueries for PostgresStore {
         leases: &[JobLease],
         lease: Duration,
     ) -> Result<Vec<JobLease>, StoreError> {
-        let ids: Vec<Uuid> = leases.iter().map(|lease| lease.id.as_uuid()).collect();
-        let tokens: Vec<i64> = leases.iter().map(|lease| lease.token).collect();
+        let (ids, tokens) = columns(leases);
         // A row that is locked is being completed: it needs no longer lease, and the others must not wait.
         let kept = self
             .read(async |connection| {
@@ -225,14 +243,14 @@ impl JobQueries for PostgresStore {
                         SELECT jobs.id, jobs.token FROM jobs
                         JOIN unnest($1::uuid[], $2::bigint[]) AS held (id, token)
                           ON jobs.id = held.id AND jobs.token = held.token
-                        WHERE state = 'running'
+                        WHERE leased_until IS NOT NULL
                     ), free AS (
                         SELECT id FROM jobs WHERE id = ANY(ARRAY(SELECT id FROM mine))
                         ORDER BY id FOR UPDATE SKIP LOCKED
                     ), extended AS (
                         UPDATE jobs SET leased_until = now() + make_interval(secs => $3)
                         FROM unnest($1::uuid[], $2::bigint[]) AS held (id, token)
-                        WHERE jobs.id = held.id AND jobs.token = held.token AND state = 'running'
+                        WHERE jobs.id = held.id AND jobs.token = held.token AND leased_until IS NOT NULL
                           AND jobs.id = ANY(ARRAY(SELECT id FROM free))
                     )
                     SELECT id, token FROM mine
@@ -246,11 +264,37 @@ impl JobQueries for PostgresStore {
                 .map_err(store_error)
             })
             .await?;
-        let is_kept = |lease: &JobLease| {
-            kept.iter().any(|row| row.id == lease.id.as_uuid() && row.token == lease.token)
-        };
-        let lost = leases.iter().filter(|lease| !is_kept(lease));
-        Ok(lost.copied().collect())
+        Ok(without(leases, kept.into_iter().map(|row| (row.id, row.token))))
+    }
+
+    async fn jobs_complete(
+        &self,
+        leases: &[JobLease],
+        now: Timestamp,
+    ) -> Result<Vec<JobLease>, StoreError> {
+        // In one order whoever completes them, so that nobody waits for a row of somebody who waits for theirs.
+        let mut ordered = leases.to_vec();
+        ordered.sort_unstable_by_key(|lease| lease.id);
+        let (ids, tokens) = columns(&ordered);
+        let completed = self
+            .read(async |connection| {
+                sqlx::query!(
+                    "UPDATE jobs SET state = 'succeeded', finished_at = $3, leased_until = NULL,
+                                     unique_key = NULL, payload = NULL
+                     FROM unnest($1::uuid[], $2::bigint[]) AS held (id, token)
+                     WHERE jobs.id = held.id AND jobs.token = held.token
+                       AND leased_until IS NOT NULL
+                     RETURNING jobs.id, jobs.token",
+                    &ids,
+                    &tokens,
+                    now,
+                )
+                .fetch_all(connection)
+                .await
+                .map_err(store_error)
+            })
+            .await?;
+        Ok(without(leases, completed.into_iter().map(|row| (row.id, row.token))))
     }
 
     async fn job_next_due(&self, kinds: &[JobKind]) -> Result<Option<Timestamp>, StoreError> {
@@ -361,7 +405,7 @@ impl JobQueue for PostgresUnitOfWork {
             sqlx::query!(
                 "UPDATE jobs SET state = 'succeeded', finished_at = $3, leased_until = NULL,
                                  unique_key = NULL, payload = NULL
-                 WHERE id = $1 AND token = $2 AND state = 'running'",
+                 WHERE id = $1 AND token = $2 AND leased_until IS NOT NULL",
                 lease.id.as_uuid(),
                 lease.token,
                 now,
@@ -386,7 +430,7 @@ impl JobQueue for PostgresUnitOfWork {
                      finished_at = CASE WHEN $4::timestamptz IS NULL THEN $5::timestamptz END,
                      unique_key = CASE WHEN $4::timestamptz IS NULL THEN NULL ELSE unique_key END,
                      run_at = coalesce($4, run_at), leased_until = NULL, last_error = $3
-                 WHERE id = $1 AND token = $2 AND state = 'running'",
+                 WHERE id = $1 AND token = $2 AND leased_until IS NOT NULL",
                 lease.id.as_uuid(),
                 lease.token,
                 error.as_str(),
@@ -410,7 +454,7 @@ impl JobQueue for PostgresUnitOfWork {
                 "UPDATE jobs SET
                      state = 'retrying', attempts = attempts - 1, run_at = $4,
                      leased_until = NULL, last_error = $3
-                 WHERE id = $1 AND token = $2 AND state = 'running'",
+                 WHERE id = $1 AND token = $2 AND leased_until IS NOT NULL",
                 lease.id.as_uuid(),
                 lease.token,
                 reason.as_str(),
@@ -429,7 +473,7 @@ impl JobQueue for PostgresUnitOfWork {
                     "UPDATE jobs SET
                          state = CASE WHEN attempts > 1 THEN 'retrying' ELSE 'ready' END,
                          attempts = attempts - 1, leased_until = NULL
-                     WHERE id = $1 AND token = $2 AND state = 'running'",
+                     WHERE id = $1 AND token = $2 AND leased_until IS NOT NULL",
                     lease.id.as_uuid(),
                     lease.token,
                 )

@@ -1,5 +1,7 @@
 //! Durable jobs.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use doorward_domain::{
     ClaimedJob, Job, JobError, JobFilter, JobId, JobKey, JobKind, JobLease, JobPayload, JobState,
@@ -95,6 +97,13 @@ fn names(kinds: &[JobKind]) -> String {
 fn pairs(leases: &[JobLease]) -> String {
     let pair = |lease: &JobLease| json!([lease.id.as_uuid().simple().to_string(), lease.token]);
     leases.iter().map(pair).collect::<Value>().to_string()
+}
+
+/// The leases that are not among those that a statement found.
+fn without(leases: &[JobLease], found: impl Iterator<Item = (Uuid, i64)>) -> Vec<JobLease> {
+    let found: HashSet<(Uuid, i64)> = found.collect();
+    let is_lost = |lease: &&JobLease| !found.contains(&(lease.id.as_uuid(), lease.token));
+    leases.iter().filter(is_lost).copied().collect()
 }
 
 fn micros(lease: Duration) -> i64 {
@@ -283,11 +292,31 @@ impl JobQueries for SqliteStore {
         .fetch_all(&self.writer)
         .await
         .map_err(store_error)?;
-        let is_kept = |lease: &JobLease| {
-            kept.iter().any(|row| row.id == lease.id.as_uuid() && row.token == lease.token)
-        };
-        let lost = leases.iter().filter(|lease| !is_kept(lease));
-        Ok(lost.copied().collect())
+        Ok(without(leases, kept.into_iter().map(|row| (row.id, row.token))))
+    }
+
+    async fn jobs_complete(
+        &self,
+        leases: &[JobLease],
+        now: Timestamp,
+    ) -> Result<Vec<JobLease>, StoreError> {
+        let (held, now) = (pairs(leases), to_micros(now));
+        let completed = sqlx::query!(
+            r#"
+            UPDATE jobs SET state = 'succeeded', finished_at = ?2, leased_until = NULL,
+                            unique_key = NULL, payload = NULL
+            WHERE state = 'running' AND (id, token) IN (
+                SELECT unhex(value ->> 0), value ->> 1 FROM json_each(?1)
+            )
+            RETURNING id AS "id!: Uuid", token AS "token!"
+            "#,
+            held,
+            now,
+        )
+        .fetch_all(&self.writer)
+        .await
+        .map_err(store_error)?;
+        Ok(without(leases, completed.into_iter().map(|row| (row.id, row.token))))
     }
 
     async fn job_next_due(&self, kinds: &[JobKind]) -> Result<Option<Timestamp>, StoreError> {

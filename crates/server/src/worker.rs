@@ -1,17 +1,25 @@
 //! The worker: claims jobs, does them beside each other, and gives back what it has not done when it is
 //! stopped. It runs beside the server, or alone as `doorward worker`.
+//!
+//! It asks the store for as many jobs at once as there is room for, and tells it at once of all that went
+//! well without an effect in the store. While it waits for an answer others end, so the busier it is, the
+//! more jobs share a commit. It claims no more than it begins: what lay here unbegun would be kept from
+//! other workers, and would lose an attempt with each crash that it has no part in.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
 
 use doorward_app::{
     Ctx,
-    job::{self, JobRegistry},
+    job::{self, Ended, JobRegistry},
 };
-use doorward_domain::{ClaimedJob, JobError, JobKind, Timestamp, ports::StoreError};
+use doorward_domain::{
+    ClaimedJob, JobError, JobKind, JobLease, Timestamp,
+    ports::{Claim, StoreError},
+};
 use tokio::{
     task::{AbortHandle, Id, JoinError, JoinSet},
     time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until, timeout},
@@ -52,6 +60,9 @@ pub async fn run(
         kinds,
         running: JoinSet::new(),
         held: HashMap::new(),
+        done: Vec::new(),
+        complete_at: Instant::now(),
+        look_at: Instant::now(),
         made: BTreeMap::new(),
         failing: false,
     };
@@ -63,9 +74,15 @@ struct Worker {
     registry: Arc<JobRegistry>,
     settings: WorkerSettings,
     kinds: Vec<JobKind>,
-    running: JoinSet<Result<(), StoreError>>,
+    running: JoinSet<Result<Ended, StoreError>>,
     /// What each running task is at.
-    held: HashMap<Id, (ClaimedJob, AbortHandle)>,
+    held: HashMap<Id, (Arc<ClaimedJob>, AbortHandle)>,
+    /// What went well and is to be completed. Until then it is held, and takes up room.
+    done: Vec<JobLease>,
+    /// When that is tried: at once, unless the store has just failed at it.
+    complete_at: Instant,
+    /// When jobs are looked for, if there is room.
+    look_at: Instant,
     /// The last tick of each repeated job that was seen to.
     made: BTreeMap<JobKind, Timestamp>,
     failing: bool,
@@ -76,31 +93,27 @@ impl Worker {
         let mut heartbeat = interval(self.settings.lease / 3);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let ctx = Arc::clone(&self.ctx);
-        let mut look_at = Instant::now();
         loop {
             let has_room = self.free() > 0;
             tokio::select! {
                 () = stop.cancelled() => break,
                 _ = heartbeat.tick() => self.extend().await,
-                Some(ended) = self.running.join_next_with_id() => {
-                    self.ended(ended).await;
-                    // Where there was one there may be another.
-                    look_at = Instant::now();
-                }
-                () = ctx.store.job_hint(), if has_room => look_at = Instant::now(),
-                () = sleep_until(look_at), if has_room => look_at = Instant::now() + self.look().await,
+                Some(ended) = self.running.join_next_with_id() => self.ended(ended).await,
+                () = reached(self.complete_at), if !self.done.is_empty() => self.complete().await,
+                () = ctx.store.job_hint(), if has_room => self.look_at = Instant::now(),
+                () = reached(self.look_at), if has_room => self.look().await,
             }
         }
         self.finish(heartbeat).await;
     }
 
     fn free(&self) -> u32 {
-        let busy = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
+        let busy = u32::try_from(self.held.len() + self.done.len()).unwrap_or(u32::MAX);
         self.settings.concurrency.saturating_sub(busy)
     }
 
-    /// Begins what there is to do, and says when to look for more.
-    async fn look(&mut self) -> Duration {
+    /// Begins what there is to do, and finds out when to look for more.
+    async fn look(&mut self) {
         let wait = match self.claim().await {
             Ok(wait) => {
                 if std::mem::take(&mut self.failing) {
@@ -115,17 +128,20 @@ impl Worker {
                 POLL_PERIOD
             }
         };
-        wait.min(POLL_PERIOD)
+        self.look_at = Instant::now() + wait.min(POLL_PERIOD);
     }
 
     async fn claim(&mut self) -> Result<Duration, StoreError> {
         job::make_due(&self.ctx, &self.registry, &mut self.made).await?;
         let (limit, lease) = (self.free(), signed(self.settings.lease));
-        for job in job::claim(&self.ctx, &self.kinds, limit, lease).await? {
+        let Claim { taken, given_up } = job::claim(&self.ctx, &self.kinds, limit, lease).await?;
+        let found = taken.len() + given_up.len();
+        for job in taken {
             self.begin(job);
         }
-        if self.free() == 0 {
-            return Ok(POLL_PERIOD);
+        if u32::try_from(found).is_ok_and(|found| found >= limit) {
+            // Where there were so many there may be more, as soon as there is room.
+            return Ok(Duration::ZERO);
         }
         let due = self.ctx.store.job_next_due(&self.kinds).await?;
         let wait = due.map(|due| due - self.ctx.clock.now());
@@ -136,32 +152,56 @@ impl Worker {
 
     fn begin(&mut self, job: ClaimedJob) {
         let (ctx, registry) = (Arc::clone(&self.ctx), Arc::clone(&self.registry));
-        let tried = job.clone();
+        let job = Arc::new(job);
+        let tried = Arc::clone(&job);
         let task = self.running.spawn(async move {
-            let late = tried.clone();
-            match timeout(ATTEMPT_PATIENCE, job::attempt(&ctx, &registry, tried)).await {
-                Ok(outcome) => outcome,
-                Err(_) => job::fail(&ctx, &late, &JobError::new("it took too long")).await,
+            let in_time = timeout(ATTEMPT_PATIENCE, job::attempt(&ctx, &registry, &tried)).await;
+            if let Ok(outcome) = in_time {
+                return outcome;
             }
+            job::fail(&ctx, &tried, &JobError::new("it took too long")).await?;
+            Ok(Ended::Noted)
         });
         self.held.insert(task.id(), (job, task));
     }
 
-    /// Sees to what a task left behind.
-    async fn ended(&mut self, ended: Result<(Id, Result<(), StoreError>), JoinError>) {
+    /// Sees to what a task left behind, and to what others have by now.
+    async fn ended(&mut self, first: TaskEnd) {
+        let mut next = Some(first);
+        while let Some(ended) = next {
+            self.settle(ended).await;
+            next = self.running.try_join_next_with_id();
+        }
+    }
+
+    async fn settle(&mut self, ended: TaskEnd) {
         let (id, outcome) = match ended {
             Ok((id, outcome)) => (id, outcome),
-            Err(error) => (error.id(), self.broken_off(&error).await),
+            Err(error) => (error.id(), self.broken_off(&error).await.map(|()| Ended::Noted)),
         };
-        if let Some((job, _)) = self.held.remove(&id)
-            && let Err(error) = outcome
-        {
-            tracing::warn!(
+        let Some((job, _)) = self.held.remove(&id) else { return };
+        match outcome {
+            // It may have to be tried again, at a time that is not known here.
+            Ok(Ended::Noted) => self.look_at = Instant::now(),
+            Ok(Ended::Well) => self.done.push(job.lease),
+            Err(error) => tracing::warn!(
                 error = chain(&error),
                 job = %job.lease.id,
                 kind = %job.kind,
                 "cannot note how a job went; it is tried again when its lease is over"
-            );
+            ),
+        }
+    }
+
+    /// Completes what is done. If the store fails, the jobs stay in hand, so that they need not be done again.
+    async fn complete(&mut self) {
+        match job::complete(&self.ctx, &self.done).await {
+            Ok(()) => self.done.clear(),
+            Err(error) => {
+                self.complete_at = Instant::now() + POLL_PERIOD;
+                let jobs = self.done.len();
+                tracing::warn!(error = chain(&error), jobs, "cannot complete jobs that are done");
+            }
         }
     }
 
@@ -176,12 +216,14 @@ impl Worker {
 
     /// Says that all jobs are still being done, and stops those that somebody else does by now.
     async fn extend(&mut self) {
-        if self.held.is_empty() {
+        let running = self.held.values().map(|(job, _)| job.lease);
+        let leases: Vec<_> = running.chain(self.done.iter().copied()).collect();
+        if leases.is_empty() {
             return;
         }
-        let leases: Vec<_> = self.held.values().map(|(job, _)| job.lease).collect();
         match self.ctx.store.jobs_heartbeat(&leases, signed(self.settings.lease)).await {
             Ok(lost) => {
+                let lost: HashSet<_> = lost.into_iter().collect();
                 for (job, task) in self.held.values() {
                     // A task that has just completed its job has lost it too, and is through.
                     if lost.contains(&job.lease) && !task.is_finished() {
@@ -205,9 +247,10 @@ impl Worker {
             tokio::select! {
                 () = &mut patience => break,
                 _ = heartbeat.tick() => self.extend().await,
+                () = reached(self.complete_at), if !self.done.is_empty() => self.complete().await,
                 ended = self.running.join_next_with_id() => match ended {
                     Some(ended) => self.ended(ended).await,
-                    None => return,
+                    None => break,
                 },
             }
         }
@@ -215,6 +258,19 @@ impl Worker {
         while let Some(ended) = self.running.join_next_with_id().await {
             self.ended(ended).await;
         }
+        if !self.done.is_empty() {
+            self.complete().await;
+        }
+    }
+}
+
+/// How a task ended, and what it said of its job.
+type TaskEnd = Result<(Id, Result<Ended, StoreError>), JoinError>;
+
+/// Waits for a moment. Timers count whole milliseconds, so what is due is not left to one.
+async fn reached(moment: Instant) {
+    if Instant::now() < moment {
+        sleep_until(moment).await;
     }
 }
 

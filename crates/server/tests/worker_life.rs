@@ -1,21 +1,30 @@
 //! What a worker does with handlers that panic, hang or are still busy when it is stopped. Over the store in
 //! memory, on a clock that is moved.
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{
+    future::pending,
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use doorward_app::{
     Ctx,
     job::{Attempt, AttemptError, Completed, JobRegistry},
 };
-use doorward_domain::{Job, JobId, JobKind, JobPayload, JobState, NewJob};
+use doorward_domain::{
+    ClaimedJob, Job, JobId, JobKind, JobLease, JobPayload, JobState, NewJob,
+    ports::{Claim, StoreError},
+};
 use doorward_server::worker::{self, WorkerSettings};
-use doorward_testkit::World;
+use doorward_testkit::{World, mock::MockStore};
 use tokio::{
     sync::Notify,
     task::JoinHandle,
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 const KIND: &str = "test";
 const SETTINGS: WorkerSettings = WorkerSettings {
@@ -94,6 +103,12 @@ async fn handle(
     match attempt.payload().expose() {
         "panic" => panic!("on purpose"),
         "hang" => pending::<()>().await,
+        "alone" => return Ok(attempt.complete_alone()),
+        "wait alone" => {
+            waits.notify_one();
+            go.notified().await;
+            return Ok(attempt.complete_alone());
+        }
         "wait" => {
             waits.notify_one();
             go.notified().await;
@@ -151,6 +166,98 @@ async fn what_a_stopped_worker_did_not_finish_is_handed_back_without_a_lost_atte
     assert!(took >= SETTINGS.patience && took < 2 * SETTINGS.patience, "{took:?}");
     let job = ctx.store.job_by_id(job).await.unwrap().unwrap();
     assert_eq!((job.state, job.attempts), (JobState::Ready, 0), "another worker may begin at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_jobs_without_an_effect_are_completed_and_so_are_those_that_a_stop_finds_done() {
+    let factory = Factory::new();
+    let mut jobs = Vec::new();
+    for _ in 0..20 {
+        jobs.push(factory.enqueue("alone", 1).await);
+    }
+    for job in jobs {
+        factory.until(job, JobState::Succeeded).await;
+    }
+    let last = factory.enqueue("wait alone", 1).await;
+    factory.waits.notified().await;
+    let (ctx, go) = (Arc::clone(&factory.ctx), Arc::clone(&factory.go));
+    factory.stop.cancel();
+    go.notify_one();
+    assert!(factory.stop().await < SETTINGS.patience);
+    let last = ctx.store.job_by_id(last).await.unwrap().unwrap();
+    assert_eq!(last.state, JobState::Succeeded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_jobs_that_are_completed_together_one_may_be_lost() {
+    let factory = Factory::new();
+    let mut jobs = Vec::new();
+    for _ in 0..2 {
+        jobs.push(factory.enqueue("wait alone", 1).await);
+        factory.waits.notified().await;
+    }
+    let mut work = factory.ctx.store.begin().await.unwrap();
+    assert!(work.job_delete(jobs[0]).await.unwrap());
+    work.commit().await.unwrap();
+    factory.go.notify_waiters();
+    factory.until(jobs[1], JobState::Succeeded).await;
+    // The worker has room for others.
+    for _ in 0..2 {
+        let next = factory.enqueue("alone", 1).await;
+        factory.until(next, JobState::Succeeded).await;
+    }
+}
+
+/// A worker whose store has two jobs, and fails so many times when they are completed. It is stopped when
+/// they are. Says how many were to be completed each time.
+async fn complete_over_a_failing_store(failures: usize, stop: CancellationToken) -> Vec<usize> {
+    let kind = JobKind::parse(KIND).unwrap();
+    let job = |number| ClaimedJob {
+        lease: JobLease { id: JobId::from_uuid(Uuid::from_u128(number)), token: 1 },
+        kind: JobKind::parse(KIND).unwrap(),
+        payload: JobPayload::empty(),
+        attempts: 1,
+        max_attempts: 1,
+    };
+    let mut claims = vec![Claim { taken: vec![job(1), job(2)], given_up: vec![] }];
+    let (calls, stopping) = (Arc::new(Mutex::new(Vec::new())), stop.clone());
+    let called = Arc::clone(&calls);
+    let mut store = MockStore::new();
+    store.expect_jobs_claim().returning(move |_, _, _, _| Ok(claims.pop().unwrap_or_default()));
+    store.expect_job_next_due().returning(|_| Ok(None));
+    store.expect_job_hint().returning(|| ());
+    store.expect_jobs_heartbeat().returning(|_, _| Ok(vec![]));
+    store.expect_jobs_complete().returning(move |leases, _| {
+        let mut called = called.lock().unwrap();
+        called.push(leases.len());
+        if called.len() <= failures {
+            return Err(StoreError::Unavailable(io::Error::other("on purpose").into()));
+        }
+        stopping.cancel();
+        Ok(vec![])
+    });
+    let ctx = Arc::new(Ctx { store: Arc::new(store), ..World::default().ctx });
+    let mut registry = JobRegistry::default();
+    registry.handle(kind, |_, attempt: Attempt| async { Ok(attempt.complete_alone()) });
+    worker::run(ctx, Arc::new(registry), SETTINGS, stop).await;
+    calls.lock().unwrap().clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_to_complete_jobs_is_asked_again_and_they_are_not_done_again() {
+    let calls = complete_over_a_failing_store(4, CancellationToken::new()).await;
+    assert_eq!((calls.len(), &calls[1..]), (5, [2; 4].as_slice()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_is_stopped_does_not_wait_for_a_store_that_fails() {
+    let stop = CancellationToken::new();
+    let worker = tokio::spawn(complete_over_a_failing_store(usize::MAX, stop.clone()));
+    sleep(Duration::from_mins(1)).await;
+    let since = Instant::now();
+    stop.cancel();
+    assert!(worker.await.unwrap().len() > 10);
+    assert_eq!(since.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]

@@ -150,6 +150,7 @@ mock! {
     impl JobQueries for Store {
         async fn jobs_claim(&self, kinds: &[JobKind], limit: u32, lease: Duration, now: Timestamp) -> Result<Claim, StoreError>;
         async fn jobs_heartbeat(&self, leases: &[JobLease], lease: Duration) -> Result<Vec<JobLease>, StoreError>;
+        async fn jobs_complete(&self, leases: &[JobLease], now: Timestamp) -> Result<Vec<JobLease>, StoreError>;
         async fn job_next_due(&self, kinds: &[JobKind]) -> Result<Option<Timestamp>, StoreError>;
         async fn jobs(&self, filter: &JobFilter, page: PageRequest<JobId>) -> Result<Page<Job, JobId>, StoreError>;
         async fn job_by_id(&self, id: JobId) -> Result<Option<Job>, StoreError>;

@@ -3,12 +3,12 @@ use std::sync::Arc;
 use doorward_app::{
     Actor, Ctx, Links, Policy, Receipt, access, account, bootstrap,
     grant::GrantCache,
-    job::{self, JobRegistry},
+    job::{self, Ended, JobRegistry},
     revocation::RevocationList,
     session::{self, Login, Tokens},
 };
 use doorward_domain::{
-    Device, DisplayName, Email, Mail, Origin, Password, PasswordPolicy, ProofLives,
+    ClaimedJob, Device, DisplayName, Email, Mail, Origin, Password, PasswordPolicy, ProofLives,
     SigningAlgorithm, User, ports::Store, refresh::RefreshPolicy,
 };
 use secrecy::ExposeSecret;
@@ -139,13 +139,25 @@ impl World {
         let (ctx, registry) = (Arc::new(self.ctx.clone()), JobRegistry::built_in());
         loop {
             let claimed = job::claim(&ctx, &registry.kinds(), 10, Duration::MINUTE).await;
-            let claimed = claimed.expect("jobs can be claimed");
+            let claimed = claimed.expect("jobs can be claimed").taken;
             if claimed.is_empty() {
                 return self.mailer.take();
             }
             for claimed in claimed {
-                job::attempt(&ctx, &registry, claimed).await.expect("an attempt can be noted");
+                self.attempt(&registry, claimed).await;
             }
+        }
+    }
+
+    /// Tries a claimed job, and completes it if that is left to its worker.
+    ///
+    /// # Panics
+    /// When the store fails.
+    pub async fn attempt(&self, registry: &JobRegistry, claimed: ClaimedJob) {
+        let (ctx, job) = (Arc::new(self.ctx.clone()), Arc::new(claimed));
+        let ended = job::attempt(&ctx, registry, &job).await.expect("an attempt can be noted");
+        if ended == Ended::Well {
+            job::complete(&ctx, &[job.lease]).await.expect("a job can be completed");
         }
     }
 

@@ -13,6 +13,8 @@ fn breaches_of(package: &str, dependency: &str, kind: &Value) -> Vec<String> {
     let members = [
         "doorward-domain",
         "doorward-app",
+        "doorward-gather",
+        "doorward-log",
         "doorward-infra-postgres",
         "doorward-infra-sqlite",
         "doorward-http",
@@ -44,6 +46,8 @@ fn every_outward_dependency_between_packages_is_a_breach() {
         ("doorward-app", "doorward-http"),
         ("doorward-app", "doorward-infra-postgres"),
         ("doorward-app", "doorward-testkit"),
+        ("doorward-gather", "doorward-domain"),
+        ("doorward-log", "doorward-domain"),
         ("doorward-infra-postgres", "doorward-app"),
         ("doorward-infra-postgres", "doorward-infra-sqlite"),
         ("doorward-infra-sqlite", "doorward-http"),

@@ -43,6 +43,15 @@ pub trait JobQueries: Send + Sync {
         lease: Duration,
     ) -> Result<Vec<JobLease>, StoreError>;
 
+    /// Finishes jobs with success, each as [`job_complete`](JobQueue::job_complete) does, and says which of
+    /// the leases are lost: those jobs are not changed, and the others are finished all the same. For jobs
+    /// without an effect in the store, any number of which cost one commit like this.
+    async fn jobs_complete(
+        &self,
+        leases: &[JobLease],
+        now: Timestamp,
+    ) -> Result<Vec<JobLease>, StoreError>;
+
     /// When the next job of these kinds may begin that waits; it may be long past.
     async fn job_next_due(&self, kinds: &[JobKind]) -> Result<Option<Timestamp>, StoreError>;
 

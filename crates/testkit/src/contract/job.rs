@@ -269,6 +269,49 @@ pub async fn of_many_completions_one_counts(store: Arc<dyn Store>) {
     assert_eq!(completed.into_iter().filter(|completed| *completed).count(), 1);
 }
 
+pub async fn jobs_are_completed_together_and_each_by_its_own_lease(store: Arc<dyn Store>) {
+    assert_eq!(store.jobs_complete(&[], NOW).await.unwrap(), []);
+    add(&store, &[job(1), keyed(2), job(3), job(4)]).await;
+    let frozen = claim(&store, SHORT).await.taken;
+    let frozen = |number| frozen.iter().find(|job| job.lease.id == job_id(number)).unwrap().lease;
+    assert_eq!(store.jobs_heartbeat(&[frozen(1), frozen(2), frozen(3)], LONG).await.unwrap(), []);
+    let taken = claim_expired(&store, LONG).await.taken;
+    assert_eq!(taken.len(), 1, "the others' leases were extended");
+    let mut work = begin(&store).await;
+    assert!(work.job_delete(job_id(3)).await.unwrap());
+    work.commit().await.unwrap();
+
+    let leases = [frozen(1), frozen(2), frozen(3), frozen(4)];
+    assert_eq!(store.jobs_complete(&leases, NOW).await.unwrap(), [frozen(3), frozen(4)]);
+    for number in [1, 2] {
+        let done = look(&store, number).await;
+        assert_eq!((done.state, done.attempts), (JobState::Succeeded, 1));
+    }
+    assert_eq!(look(&store, 4).await.state, JobState::Running, "it is somebody else's");
+    assert_eq!(store.jobs_complete(&leases[..2], NOW).await.unwrap(), leases[..2]);
+    // The key of a finished job is free.
+    add(&store, &[keyed(5)]).await;
+    assert_eq!(store.jobs_complete(&[taken[0].lease], NOW).await.unwrap(), []);
+    assert_eq!(look(&store, 4).await.state, JobState::Succeeded);
+}
+
+pub async fn of_many_completions_of_the_same_jobs_one_counts(store: Arc<dyn Store>) {
+    let jobs: Vec<NewJob> = (1..=20).map(job).collect();
+    add(&store, &jobs).await;
+    let claimed = claim(&store, LONG).await.taken;
+    let leases: Vec<JobLease> = claimed.iter().map(|job| job.lease).collect();
+    let lost = at_once(8, |turn| {
+        let (store, mut leases) = (Arc::clone(&store), leases.clone());
+        if turn % 2 == 0 {
+            leases.reverse();
+        }
+        async move { store.jobs_complete(&leases, NOW).await.expect("the store answers").len() }
+    })
+    .await;
+    let completed: usize = lost.into_iter().map(|lost| leases.len() - lost).sum();
+    assert_eq!(completed, leases.len());
+}
+
 pub async fn a_job_waits_for_its_time(store: Arc<dyn Store>) {
     let mail = [kind("mail")];
     assert_eq!(store.job_next_due(&mail).await.unwrap(), None);

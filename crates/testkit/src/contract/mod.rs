@@ -116,6 +116,8 @@ macro_rules! store_contract {
             a_lease_that_expired_holds_until_somebody_takes_the_job,
             an_effect_and_the_completion_of_its_job_commit_together,
             of_many_completions_one_counts,
+            jobs_are_completed_together_and_each_by_its_own_lease,
+            of_many_completions_of_the_same_jobs_one_counts,
             a_job_waits_for_its_time,
             a_worker_is_given_only_what_it_knows,
             a_job_that_kills_its_workers_is_given_up,

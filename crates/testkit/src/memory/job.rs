@@ -37,6 +37,11 @@ impl KeptJob {
         self.finished_at = None;
     }
 
+    fn succeed(&mut self, now: Timestamp) {
+        self.finish(JobState::Succeeded, now);
+        self.payload = None;
+    }
+
     fn is_waiting(&self) -> bool {
         matches!(self.job.state, JobState::Ready | JobState::Retrying)
     }
@@ -134,6 +139,24 @@ impl JobQueries for MemoryStore {
         Ok(lost)
     }
 
+    async fn jobs_complete(
+        &self,
+        leases: &[JobLease],
+        now: Timestamp,
+    ) -> Result<Vec<JobLease>, StoreError> {
+        let _turn = self.shared.writer.lock().await;
+        let mut state = State::clone(&self.shared.read());
+        let mut lost = Vec::new();
+        for lease in leases {
+            match state.held(lease) {
+                Some(kept) => kept.succeed(now),
+                None => lost.push(*lease),
+            }
+        }
+        self.shared.replace(state);
+        Ok(lost)
+    }
+
     async fn job_next_due(&self, kinds: &[JobKind]) -> Result<Option<Timestamp>, StoreError> {
         let state = self.shared.read();
         let waiting = state.jobs.values().filter(|kept| kept.is_waiting());
@@ -204,8 +227,7 @@ impl JobQueue for MemoryUnitOfWork {
 
     async fn job_complete(&mut self, lease: &JobLease, now: Timestamp) -> Result<bool, StoreError> {
         Ok(self.state.held(lease).is_some_and(|kept| {
-            kept.finish(JobState::Succeeded, now);
-            kept.payload = None;
+            kept.succeed(now);
             true
         }))
     }
