@@ -124,7 +124,6 @@ const LAYERS: [Layer; 11] = [
             "doorward-domain",
             "doorward-http",
             "doorward-infra-crypto",
-            "doorward-infra-sqlite",
             "doorward-log",
             "doorward-testkit",
         ],

@@ -32,6 +32,7 @@ type Answers<A> = Pin<Box<dyn Future<Output = Vec<A>> + Send>>;
 struct Shared<Q, A> {
     waiting: Mutex<Waiting<Q, A>>,
     most_flights: usize,
+    patience: Duration,
     most_aboard: usize,
     fly: Box<dyn Fn(Vec<Q>) -> Answers<A> + Send + Sync>,
 }
@@ -43,16 +44,15 @@ struct Waiting<Q, A> {
     departed: Instant,
 }
 
-/// A flight that takes longer than this is slow, and is not waited for.
-const SLOW: Duration = Duration::from_millis(20);
-
 impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
     /// Gathers questions for `fly`, which is given between one and `most_aboard` of them and returns the
-    /// answers in the same order. As a rule one of its futures is under way, which carries all there are; only
-    /// while the last to depart takes longer than 20 ms another one does, up to `most_flights`, so that a
-    /// statement that hangs does not hold up everybody.
+    /// answers in the same order. One of its futures is under way, which carries all there are; while the last to
+    /// depart takes longer than `patience` another one does, up to `most_flights`, so that a statement that
+    /// hangs does not hold up everybody. Without any patience they depart as they come: what waits for a disk
+    /// leaves the processor to others.
     pub fn new<F>(
         most_flights: usize,
+        patience: Duration,
         most_aboard: usize,
         fly: impl Fn(Vec<Q>) -> F + Send + Sync + 'static,
     ) -> Self
@@ -66,6 +66,7 @@ impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
                 departed: Instant::now(),
             }),
             most_flights: most_flights.max(1),
+            patience,
             most_aboard: most_aboard.max(1),
             fly: Box::new(move |questions| Box::pin(fly(questions))),
         }))
@@ -78,7 +79,7 @@ impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
         let departs = {
             let mut waiting = self.0.waiting();
             waiting.questions.push_back((question, sender));
-            let is_slow = || waiting.departed.elapsed() > SLOW;
+            let is_slow = || waiting.departed.elapsed() >= self.0.patience;
             let departs =
                 waiting.flights == 0 || waiting.flights < self.0.most_flights && is_slow();
             if departs {
@@ -184,6 +185,8 @@ mod tests {
 
     type Doubling = Gather<u32, u32>;
 
+    const SLOW: Duration = Duration::from_millis(20);
+
     /// Doubles numbers. Each flight says what it carries and departs when it is let.
     fn doubling(
         most_flights: usize,
@@ -192,7 +195,7 @@ mod tests {
         let (flights, seen) = mpsc::unbounded_channel();
         let let_go = Arc::new(Semaphore::new(0));
         let gate = Arc::clone(&let_go);
-        let gather = Gather::new(most_flights, most_aboard, move |numbers: Vec<u32>| {
+        let gather = Gather::new(most_flights, SLOW, most_aboard, move |numbers: Vec<u32>| {
             let gate = Arc::clone(&gate);
             flights.send(numbers.clone()).unwrap();
             async move {
@@ -274,7 +277,7 @@ mod tests {
     #[tokio::test]
     async fn a_flight_that_breaks_off_leaves_nobody_waiting_and_others_depart() {
         let flown = AtomicUsize::new(0);
-        let gather = Arc::new(Gather::new(1, 1, move |numbers: Vec<u32>| {
+        let gather = Arc::new(Gather::new(1, SLOW, 1, move |numbers: Vec<u32>| {
             let breaks_off = flown.fetch_add(1, Ordering::Relaxed) == 0;
             async move {
                 assert!(!breaks_off, "the first one does");
@@ -290,7 +293,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn every_question_is_answered_however_they_come() {
-        let gather = Arc::new(Gather::new(3, 7, |numbers: Vec<u32>| async {
+        let gather = Arc::new(Gather::new(3, Duration::ZERO, 7, |numbers: Vec<u32>| async {
             tokio::task::yield_now().await;
             numbers.into_iter().map(|number| number + 1).collect()
         }));

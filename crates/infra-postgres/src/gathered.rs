@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     io,
+    time::Duration,
 };
 
 use doorward_domain::{
@@ -14,8 +15,12 @@ use doorward_gather::{Gather, deal};
 
 use crate::{pool::Connections, session, user};
 
-/// How many statements of one kind are under way at once when the one before is slow.
+/// How many statements that read are under way at once when the one before is slow.
 const FLIGHTS: usize = 4;
+/// A statement that reads for longer than this is slow.
+const PATIENCE: Duration = Duration::from_millis(20);
+/// How many statements that write are under way at once: while one waits for the disk another one can work.
+const WRITING_FLIGHTS: usize = 2;
 /// How many questions one statement carries at most.
 const ABOARD: usize = 256;
 
@@ -37,18 +42,23 @@ impl Gathered {
         let (of_users, of_sessions, of_rotations) =
             (connections.clone(), connections.clone(), connections.clone());
         Self {
-            users: Gather::new(FLIGHTS, ABOARD, move |ids: Vec<UserId>| {
+            users: Gather::new(FLIGHTS, PATIENCE, ABOARD, move |ids: Vec<UserId>| {
                 let connections = of_users.clone();
                 async move { deal(&ids, &user::by_ids(&connections, &ids).await, StoreError::retold) }
             }),
-            sessions: Gather::new(FLIGHTS, ABOARD, move |ids: Vec<SessionId>| {
+            sessions: Gather::new(FLIGHTS, PATIENCE, ABOARD, move |ids: Vec<SessionId>| {
                 let connections = of_sessions.clone();
                 async move { deal(&ids, &session::by_ids(&connections, &ids).await, StoreError::retold) }
             }),
-            rotations: Gather::new(FLIGHTS, ABOARD, move |asked: Vec<Rotation>| {
-                let connections = of_rotations.clone();
-                async move { granted(&asked, session::rotate_all(&connections, &asked).await) }
-            }),
+            rotations: Gather::new(
+                WRITING_FLIGHTS,
+                Duration::ZERO,
+                ABOARD,
+                move |asked: Vec<Rotation>| {
+                    let connections = of_rotations.clone();
+                    async move { granted(&asked, session::rotate_all(&connections, &asked).await) }
+                },
+            ),
         }
     }
 

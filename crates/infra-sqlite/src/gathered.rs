@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     io,
+    time::Duration,
 };
 
 use doorward_domain::{
@@ -15,8 +16,10 @@ use sqlx::SqlitePool;
 
 use crate::{session, user};
 
-/// How many statements of one kind are under way at once when the one before is slow.
+/// How many statements that read are under way at once when the one before is slow.
 const FLIGHTS: usize = 4;
+/// A statement that reads for longer than this is slow.
+const PATIENCE: Duration = Duration::from_millis(20);
 /// How many questions one statement carries at most.
 const ABOARD: usize = 256;
 
@@ -38,16 +41,16 @@ impl Gathered {
         let (of_users, of_sessions, of_rotations) =
             (readers.clone(), readers.clone(), writer.clone());
         Self {
-            users: Gather::new(FLIGHTS, ABOARD, move |ids: Vec<UserId>| {
+            users: Gather::new(FLIGHTS, PATIENCE, ABOARD, move |ids: Vec<UserId>| {
                 let pool = of_users.clone();
                 async move { deal(&ids, &user::by_ids(&pool, &ids).await, StoreError::retold) }
             }),
-            sessions: Gather::new(FLIGHTS, ABOARD, move |ids: Vec<SessionId>| {
+            sessions: Gather::new(FLIGHTS, PATIENCE, ABOARD, move |ids: Vec<SessionId>| {
                 let pool = of_sessions.clone();
                 async move { deal(&ids, &session::by_ids(&pool, &ids).await, StoreError::retold) }
             }),
             // There is one connection that writes.
-            rotations: Gather::new(1, ABOARD, move |asked: Vec<Rotation>| {
+            rotations: Gather::new(1, PATIENCE, ABOARD, move |asked: Vec<Rotation>| {
                 let pool = of_rotations.clone();
                 async move { granted(&asked, session::rotate_all(&pool, &asked).await) }
             }),

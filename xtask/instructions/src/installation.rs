@@ -9,12 +9,11 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use doorward_app::{change, session::Tokens, signing_key};
-use doorward_domain::ports::{FeedCursor, Store};
+use doorward_domain::ports::FeedCursor;
 use doorward_http::{HttpSettings, HttpState, Lifecycle, router};
 use doorward_infra_crypto::{SystemClock, SystemEntropy, TokenService, TokenSettings};
-use doorward_infra_sqlite::{SqlitePath, SqliteSettings, SqliteStore, Workload};
 use doorward_log::{JsonLine, JsonMembers};
-use doorward_testkit::{MemoryStore, World};
+use doorward_testkit::World;
 use http_body_util::BodyExt as _;
 use secrecy::ExposeSecret as _;
 use tower::ServiceExt as _;
@@ -25,34 +24,18 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-/// The real tokens, clock, randomness and router over a store; doubles of what no path here uses.
+/// The real tokens, clock, randomness and router; doubles of the store and of what no path here uses.
 pub struct Installation {
     pub world: World,
     pub router: Router,
 }
 
 impl Installation {
-    /// Over the tests' store, so that only Doorward's own instructions are counted.
+    /// Over the tests' store. A database has threads of its own, and how often those wake each other differs
+    /// from run to run by more than a budget may.
     pub async fn in_memory() -> Result<Self> {
-        Self::over(Arc::new(MemoryStore::default())).await
-    }
-
-    pub async fn on_sqlite() -> Result<Self> {
-        let store = SqliteStore::open(SqliteSettings {
-            path: SqlitePath::Memory,
-            max_connections: 1,
-            acquire_timeout: Duration::from_secs(10),
-            busy_timeout: Duration::from_secs(10),
-            workload: Workload::Serving,
-        });
-        let store = store.await?;
-        store.migrate().await?;
-        Self::over(Arc::new(store)).await
-    }
-
-    async fn over(store: Arc<dyn Store>) -> Result<Self> {
         log_to_nowhere()?;
-        let mut world = World::over(store);
+        let mut world = World::default();
         world.ctx.clock = Arc::new(SystemClock);
         world.ctx.entropy = Arc::new(SystemEntropy::default());
         world.ctx.signer = Arc::new(TokenService::new(TokenSettings {
@@ -77,11 +60,7 @@ impl Installation {
     }
 
     /// Sends the requests one after the other, and reads each answer to its end.
-    pub async fn send(
-        &self,
-        requests: impl IntoIterator<Item = Request<Body>>,
-        expected: StatusCode,
-    ) -> Result<()> {
+    pub async fn send(&self, requests: Vec<Request<Body>>, expected: StatusCode) -> Result<()> {
         for request in requests {
             let response = self.router.clone().oneshot(request).await?;
             let status = response.status();

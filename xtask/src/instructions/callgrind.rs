@@ -27,21 +27,27 @@ pub fn provide() -> Result<()> {
     debian::install("valgrind").context("valgrind could not be installed")
 }
 
-/// How many instructions the program takes to walk a path so many times, its start included.
+/// Where the program counts.
+const COUNTED: &str = "xtask_instructions::counted";
+
+/// How many instructions the program takes to walk a path as often as it does.
 ///
 /// # Errors
-/// When it fails, or valgrind does not know one of its instructions.
-pub fn count(program: &Path, path: &str, times: u64) -> Result<u64> {
+/// When it fails, or callgrind finds nothing to count in it.
+pub fn count(program: &Path, path: &str) -> Result<u64> {
     let profile = tempfile::Builder::new().prefix("callgrind.").tempfile()?;
     let mut valgrind = Command::new("valgrind");
     valgrind
         .args(["--tool=callgrind", "--quiet"])
+        .arg(format!("--toggle-collect={COUNTED}"))
         .arg(format!("--callgrind-out-file={}", profile.path().display()))
         .arg(program)
-        .args([path, &times.to_string()]);
+        .arg(path);
     program::run_quietly(&mut valgrind)?;
-    total(&fs::read_to_string(profile.path())?)
-        .context("callgrind's profile has no line `totals:`; is this valgrind very new?")
+    let total = total(&fs::read_to_string(profile.path())?);
+    total.filter(|total| *total > 0).with_context(|| {
+        format!("callgrind counted nothing: does this valgrind find the function `{COUNTED}`?")
+    })
 }
 
 fn total(profile: &str) -> Option<u64> {

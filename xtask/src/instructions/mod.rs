@@ -72,19 +72,11 @@ fn measure(program: &Path, budgets: &Budgets) -> Result<Vec<(String, u64)>> {
     for path in paths.lines() {
         let (walks, path) =
             path.split_once(' ').context("the program lists its paths unreadably")?;
-        let each = each(program, path, walks.parse()?)?;
+        let each = callgrind::count(program, path)? / walks.parse::<u64>()?.max(1);
         eprintln!("{}", line(path, budgets.of(path), each));
         measured.push((path.to_owned(), each));
     }
     Ok(measured)
-}
-
-/// The instructions of one walk: by how much two runs differ, of which one walks twice as far. So the start
-/// is not counted, nor the first walks, on which caches are filled.
-fn each(program: &Path, path: &str, walks: u64) -> Result<u64> {
-    let once = callgrind::count(program, path, walks)?;
-    let twice = callgrind::count(program, path, walks * 2)?;
-    Ok(twice.saturating_sub(once) / walks)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
