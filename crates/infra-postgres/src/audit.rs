@@ -300,31 +300,8 @@ impl AuditQueries for PostgresStore {
 #[async_trait]
 impl AuditLog for PostgresUnitOfWork {
     async fn audit_append(&mut self, event: &AuditEvent) -> Result<(), StoreError> {
-        let kind = |party: &Option<AuditParty>| party.as_ref().map(|party| party.kind.clone());
-        let id = |party: &Option<AuditParty>| party.as_ref().map(|party| party.id.clone());
-        self.run(async |connection| {
-            sqlx::query!(
-                "INSERT INTO audit_events (id, at, action, actor_kind, actor_id, subject_kind,
-                                           subject_id, ip, user_agent, request_id, data)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-                event.id.as_uuid(),
-                event.at,
-                event.action,
-                kind(&event.actor),
-                id(&event.actor),
-                kind(&event.subject),
-                id(&event.subject),
-                event.origin.device.ip,
-                event.origin.device.user_agent,
-                event.origin.request_id,
-                event.data,
-            )
-            .execute(connection)
-            .await
-            .map(|_| ())
-            .map_err(store_error)
-        })
-        .await
+        self.add_event(event.clone());
+        Ok(())
     }
 
     async fn audit_chain_hold(&mut self) -> Result<Option<ChainLink>, StoreError> {

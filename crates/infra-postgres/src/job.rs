@@ -375,8 +375,8 @@ impl PostgresUnitOfWork {
 #[async_trait]
 impl JobQueue for PostgresUnitOfWork {
     async fn job_enqueue(&mut self, job: &NewJob) -> Result<bool, StoreError> {
-        let added = self
-            .change_job(async |connection| {
+        let added = if let Some(key) = &job.unique_key {
+            self.change_job(async |connection| {
                 sqlx::query!(
                     "INSERT INTO jobs (id, kind, state, max_attempts, run_at, created_at, unique_key,
                                        payload)
@@ -387,13 +387,17 @@ impl JobQueue for PostgresUnitOfWork {
                     i32::try_from(job.max_attempts.max(1)).unwrap_or(i32::MAX),
                     job.run_at,
                     job.created_at,
-                    job.unique_key.as_ref().map(doorward_domain::JobKey::as_str),
+                    key.as_str(),
                     job.payload.expose(),
                 )
                 .execute(connection)
                 .await
             })
-            .await?;
+            .await?
+        } else {
+            self.add_job(job.clone());
+            true
+        };
         if added && job.run_at <= job.created_at {
             self.note_job();
         }

@@ -7,6 +7,7 @@
 //! **Invariant:** a value that a row holds is given to the domain only through the domain's own
 //! constructors; what they refuse is reported as [`Corrupt`](doorward_domain::ports::StoreError).
 
+mod addition;
 mod announcement;
 mod audit;
 mod change;

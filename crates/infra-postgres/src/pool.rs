@@ -278,6 +278,11 @@ impl Lease {
         self.run(async |connection| execute(connection, begin).await).await
     }
 
+    /// Whether a transaction was opened, or may have been.
+    pub(crate) fn is_in_transaction(&self) -> bool {
+        self.transaction
+    }
+
     /// Sends `COMMIT`. Whether it took effect is known only if this succeeds.
     pub(crate) async fn commit(&mut self) -> Result<(), StoreError> {
         self.run(async |connection| execute(connection, "COMMIT").await).await?;

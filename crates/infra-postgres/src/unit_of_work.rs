@@ -1,15 +1,22 @@
 //! Writes that take effect together.
 
-use std::{io, sync::Arc};
+use std::{io, mem, sync::Arc};
 
 use async_trait::async_trait;
-use doorward_domain::ports::{StoreError, UnitOfWork};
+use doorward_domain::{
+    AuditEvent, NewJob,
+    ports::{StoreError, UnitOfWork},
+};
 use sqlx::PgConnection;
 use tokio::sync::Notify;
 
-use crate::pool::{Lease, PostgresStore};
+use crate::{
+    addition::Additions,
+    pool::{Lease, PostgresStore},
+};
 
-/// A transaction.
+/// A transaction, which begins with its first statement. What is only added is [sent with
+/// others](Additions).
 ///
 /// SQLx's own `begin` is not used: when its future is dropped after `BEGIN` was sent, SQLx 0.9.0 has
 /// not counted the transaction yet, rolls nothing back and returns the connection to the pool with
@@ -17,6 +24,7 @@ use crate::pool::{Lease, PostgresStore};
 /// lost. What the [`Lease`] does instead covers every point at which this can be dropped.
 pub(crate) struct PostgresUnitOfWork {
     lease: Lease,
+    additions: Additions,
     /// Whether every statement so far was carried through. After one that was not, PostgreSQL
     /// answers `COMMIT` with a rollback that SQLx reports as a success.
     sound: bool,
@@ -31,11 +39,9 @@ pub(crate) struct PostgresUnitOfWork {
 
 impl PostgresUnitOfWork {
     pub(crate) async fn begin(store: &PostgresStore) -> Result<Self, StoreError> {
-        let mut lease = store.connections.lease().await?;
-        // The statements count on seeing, once they have waited for a row, what the other one wrote.
-        lease.open_transaction("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
         Ok(Self {
-            lease,
+            lease: store.connections.lease().await?,
+            additions: Additions::default(),
             sound: true,
             changed: false,
             committed: Arc::clone(&store.committed),
@@ -50,11 +56,43 @@ impl PostgresUnitOfWork {
         &mut self,
         statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.ensure_sound()?;
         // A statement whose future is dropped counts as failed.
-        let sound = std::mem::replace(&mut self.sound, false);
+        self.sound = false;
+        if !self.lease.is_in_transaction() {
+            // The statements count on seeing, once they have waited for a row, what the other one wrote.
+            self.lease.open_transaction("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+        }
+        self.send_additions().await?;
         let result = self.lease.run(statement).await?;
-        self.sound = sound;
+        self.sound = true;
         Ok(result)
+    }
+
+    fn ensure_sound(&self) -> Result<(), StoreError> {
+        if self.sound {
+            return Ok(());
+        }
+        let problem = "a statement of this unit of work failed, so nothing more can be part of it";
+        Err(StoreError::Backend(io::Error::other(problem).into()))
+    }
+
+    /// Adds an event before the next statement.
+    pub(crate) fn add_event(&mut self, event: AuditEvent) {
+        self.additions.event(event);
+    }
+
+    /// Adds a job before the next statement.
+    pub(crate) fn add_job(&mut self, job: NewJob) {
+        self.additions.job(job);
+    }
+
+    async fn send_additions(&mut self) -> Result<(), StoreError> {
+        let additions = mem::take(&mut self.additions);
+        if additions.is_empty() {
+            return Ok(());
+        }
+        self.lease.run(async |connection| additions.send(connection).await).await
     }
 
     /// Has the feeds of changes look for something new once this is committed.
@@ -71,11 +109,11 @@ impl PostgresUnitOfWork {
 #[async_trait]
 impl UnitOfWork for PostgresUnitOfWork {
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
-        if !self.sound {
-            let problem = "a statement of this unit of work failed, so it cannot be committed";
-            return Err(StoreError::Backend(io::Error::other(problem).into()));
+        self.ensure_sound()?;
+        self.send_additions().await?;
+        if self.lease.is_in_transaction() {
+            self.lease.commit().await?;
         }
-        self.lease.commit().await?;
         if self.changed {
             self.committed.notify_one();
         }

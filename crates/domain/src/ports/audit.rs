@@ -12,7 +12,8 @@ use crate::{
 #[async_trait]
 pub trait AuditLog: Send {
     /// Adds an event, which becomes part of the trail together with what it tells of. Those who add
-    /// events at the same time do not wait for one another.
+    /// events at the same time do not wait for one another. A store may keep it until the next statement or
+    /// the commit, which then tells if it could not be added.
     async fn audit_append(&mut self, event: &AuditEvent) -> Result<(), StoreError>;
 
     /// Takes the right to make the chain longer or shorter until the unit of work ends, and says where

@@ -79,7 +79,8 @@ pub trait JobQueries: Send + Sync {
 pub trait JobQueue: Send {
     /// Adds a job. `false`, and no change, if it has a unique key that an unfinished one has; the
     /// transaction stays usable. A job gives up its key when it is finished, also when it is
-    /// [`Dead`](JobState::Dead).
+    /// [`Dead`](JobState::Dead). A store may keep one without a key until the next statement or the commit,
+    /// which then tells if it could not be added.
     async fn job_enqueue(&mut self, job: &NewJob) -> Result<bool, StoreError>;
 
     /// Finishes a job with success and forgets its payload.

@@ -34,7 +34,6 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     HttpState, envelope,
     idempotency::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED},
-    openapi,
     problem::{Code, Problem},
     uncompressed::Compressible,
 };
@@ -47,8 +46,7 @@ pub(crate) const BASE: &str = "/api/v1";
 /// they are wanted the pages of the links in mails.
 pub fn router(http: HttpState) -> Router {
     let (routes, _) = documented().split_for_parts();
-    let document = openapi::document(&http.settings.public_url);
-    let routes = routes.merge(docs::router(&document));
+    let routes = routes.merge(docs::router());
     let routes = if http.settings.mailbox { routes.merge(mailbox::router()) } else { routes };
     let routes = match &http.settings.mail_pages {
         Some(pages) => routes.merge(pages.router(&http)),

@@ -7,20 +7,27 @@ mod problems;
 mod reference;
 mod schema;
 
-use std::{io::Read, sync::OnceLock};
+use std::{
+    io::Read,
+    sync::{Arc, OnceLock},
+};
 
 use axum::{
     Router,
+    extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use bytes::Bytes;
 use flate2::read::GzDecoder;
-use utoipa::openapi::OpenApi;
+use tokio::{sync::OnceCell, task::spawn_blocking};
 
 use self::document::Document;
-use crate::HttpState;
+use crate::{
+    HttpState, openapi,
+    problem::{Code, Problem},
+};
 
 const TRY: &str = include_str!("../../../assets/try.html");
 const START: &str = include_str!("../../../assets/start.js");
@@ -65,18 +72,52 @@ const ACT: HeaderValue = HeaderValue::from_static(
 );
 const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 
-pub(super) fn router(document: &OpenApi) -> Router<HttpState> {
-    // The document is a tree of strings and numbers, which always serialises.
-    let value = serde_json::to_value(document).unwrap_or_default();
-    let json = Bytes::from(value.to_string());
-    let document = Document::new(value);
-    let reference = Bytes::from(reference::page(&document));
-    let problems = Bytes::from(problems::page(&document));
-    let json = move || async move { typed("application/json", json.clone()) };
+/// What is written about the API of one installation. It takes several megabytes for a moment, and a good
+/// part of the time in which an instance starts, so it is made when somebody asks for it first: most
+/// instances are never asked.
+struct Written {
+    openapi: Bytes,
+    reference: Bytes,
+    problems: Bytes,
+}
+
+impl Written {
+    fn of(public_url: &str) -> Self {
+        // The document is a tree of strings and numbers, which always serialises.
+        let value = serde_json::to_value(openapi::document(public_url)).unwrap_or_default();
+        let openapi = Bytes::from(value.to_string());
+        let document = Document::new(value);
+        let reference = Bytes::from(reference::page(&document));
+        let problems = Bytes::from(problems::page(&document));
+        Self { openapi, reference, problems }
+    }
+}
+
+/// Where what is written is kept once it is made.
+type Shelf = Arc<OnceCell<Written>>;
+
+/// Answers with a part of what is written. Making it takes too long for a thread that others wait for.
+async fn written(
+    shelf: Shelf,
+    http: HttpState,
+    answer: impl Fn(&Written) -> Response,
+) -> Result<Response, Problem> {
+    let write = move || spawn_blocking(move || Written::of(&http.settings.public_url));
+    // Not to be made is a bug or the end of the process; the next one who asks has it tried again.
+    let written = shelf.get_or_try_init(write).await;
+    written.map(answer).map_err(|failure| Problem::new(Code::InternalError).with_cause(failure))
+}
+
+pub(super) fn router() -> Router<HttpState> {
+    let shelf = Shelf::default();
+    let show = |answer: fn(&Written) -> Response| {
+        let shelf = Arc::clone(&shelf);
+        get(async move |State(http): State<HttpState>| written(shelf, http, answer).await)
+    };
     Router::new()
-        .route("/openapi.json", get(json))
-        .route("/docs", get(async || html(READ, reference)))
-        .route("/docs/problems", get(async || html(READ, problems)))
+        .route("/openapi.json", show(|it| typed("application/json", it.openapi.clone())))
+        .route("/docs", show(|it| html(READ, it.reference.clone())))
+        .route("/docs/problems", show(|it| html(READ, it.problems.clone())))
         .route("/docs/try", get(async || html(ACT, TRY)))
         .route(
             "/docs/assets/start.js",
