@@ -10,7 +10,9 @@ use doorward_domain::{
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{error::store_error, pool::PostgresStore, unit_of_work::PostgresUnitOfWork};
+use crate::{
+    addition::Addition, error::store_error, pool::PostgresStore, unit_of_work::PostgresUnitOfWork,
+};
 
 /// The key of the advisory lock that whoever changes the chain of seals holds: "aud.seal" in ASCII.
 const CHAIN_LOCK: i64 = 0x6175_642e_7365_616c;
@@ -300,8 +302,7 @@ impl AuditQueries for PostgresStore {
 #[async_trait]
 impl AuditLog for PostgresUnitOfWork {
     async fn audit_append(&mut self, event: &AuditEvent) -> Result<(), StoreError> {
-        self.add_event(event.clone());
-        Ok(())
+        self.add(Addition::Event(event.clone())).await
     }
 
     async fn audit_chain_hold(&mut self) -> Result<Option<ChainLink>, StoreError> {

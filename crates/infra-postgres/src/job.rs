@@ -17,7 +17,12 @@ use sqlx::{PgConnection, postgres::PgQueryResult};
 use time::Duration;
 use uuid::Uuid;
 
-use crate::{error::store_error, pool::PostgresStore, unit_of_work::PostgresUnitOfWork};
+use crate::{
+    addition::{Addition, insert_job},
+    error::store_error,
+    pool::PostgresStore,
+    unit_of_work::PostgresUnitOfWork,
+};
 
 const DAMAGED: StoreError = StoreError::Corrupt { what: "job" };
 
@@ -375,27 +380,10 @@ impl PostgresUnitOfWork {
 #[async_trait]
 impl JobQueue for PostgresUnitOfWork {
     async fn job_enqueue(&mut self, job: &NewJob) -> Result<bool, StoreError> {
-        let added = if let Some(key) = &job.unique_key {
-            self.change_job(async |connection| {
-                sqlx::query!(
-                    "INSERT INTO jobs (id, kind, state, max_attempts, run_at, created_at, unique_key,
-                                       payload)
-                     VALUES ($1, $2, 'ready', $3, $4, $5, $6, $7)
-                     ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING",
-                    job.id.as_uuid(),
-                    job.kind.as_str(),
-                    i32::try_from(job.max_attempts.max(1)).unwrap_or(i32::MAX),
-                    job.run_at,
-                    job.created_at,
-                    key.as_str(),
-                    job.payload.expose(),
-                )
-                .execute(connection)
-                .await
-            })
-            .await?
+        let added = if job.unique_key.is_some() {
+            self.change_job(async |connection| insert_job(job, connection).await).await?
         } else {
-            self.add_job(job.clone());
+            self.add(Addition::Job(job.clone())).await?;
             true
         };
         if added && job.run_at <= job.created_at {

@@ -1,22 +1,18 @@
 //! Writes that take effect together.
 
-use std::{io, mem, sync::Arc};
+use std::{io, sync::Arc};
 
 use async_trait::async_trait;
-use doorward_domain::{
-    AuditEvent, NewJob,
-    ports::{StoreError, UnitOfWork},
-};
+use doorward_domain::ports::{StoreError, UnitOfWork};
 use sqlx::PgConnection;
 use tokio::sync::Notify;
 
 use crate::{
-    addition::Additions,
+    addition::Addition,
     pool::{Lease, PostgresStore},
 };
 
-/// A transaction, which begins with its first statement. What is only added is [sent with
-/// others](Additions).
+/// A transaction, which begins with its first statement.
 ///
 /// SQLx's own `begin` is not used: when its future is dropped after `BEGIN` was sent, SQLx 0.9.0 has
 /// not counted the transaction yet, rolls nothing back and returns the connection to the pool with
@@ -24,7 +20,8 @@ use crate::{
 /// lost. What the [`Lease`] does instead covers every point at which this can be dropped.
 pub(crate) struct PostgresUnitOfWork {
     lease: Lease,
-    additions: Additions,
+    /// What is still to be sent.
+    kept: Option<Addition>,
     /// Whether every statement so far was carried through. After one that was not, PostgreSQL
     /// answers `COMMIT` with a rollback that SQLx reports as a success.
     sound: bool,
@@ -41,7 +38,7 @@ impl PostgresUnitOfWork {
     pub(crate) async fn begin(store: &PostgresStore) -> Result<Self, StoreError> {
         Ok(Self {
             lease: store.connections.lease().await?,
-            additions: Additions::default(),
+            kept: None,
             sound: true,
             changed: false,
             committed: Arc::clone(&store.committed),
@@ -63,7 +60,7 @@ impl PostgresUnitOfWork {
             // The statements count on seeing, once they have waited for a row, what the other one wrote.
             self.lease.open_transaction("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
         }
-        self.send_additions().await?;
+        self.send_kept().await?;
         let result = self.lease.run(statement).await?;
         self.sound = true;
         Ok(result)
@@ -77,22 +74,19 @@ impl PostgresUnitOfWork {
         Err(StoreError::Backend(io::Error::other(problem).into()))
     }
 
-    /// Adds an event before the next statement.
-    pub(crate) fn add_event(&mut self, event: AuditEvent) {
-        self.additions.event(event);
-    }
-
-    /// Adds a job before the next statement.
-    pub(crate) fn add_job(&mut self, job: NewJob) {
-        self.additions.job(job);
-    }
-
-    async fn send_additions(&mut self) -> Result<(), StoreError> {
-        let additions = mem::take(&mut self.additions);
-        if additions.is_empty() {
-            return Ok(());
+    /// Adds something, at the latest with the commit.
+    pub(crate) async fn add(&mut self, addition: Addition) -> Result<(), StoreError> {
+        self.ensure_sound()?;
+        if let Some(before) = self.kept.take() {
+            self.run(async |connection| before.send(connection).await).await?;
         }
-        self.lease.run(async |connection| additions.send(connection).await).await
+        self.kept = Some(addition);
+        Ok(())
+    }
+
+    async fn send_kept(&mut self) -> Result<(), StoreError> {
+        let Some(addition) = self.kept.take() else { return Ok(()) };
+        self.lease.run(async |connection| addition.send(connection).await).await
     }
 
     /// Has the feeds of changes look for something new once this is committed.
@@ -110,7 +104,7 @@ impl PostgresUnitOfWork {
 impl UnitOfWork for PostgresUnitOfWork {
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         self.ensure_sound()?;
-        self.send_additions().await?;
+        self.send_kept().await?;
         if self.lease.is_in_transaction() {
             self.lease.commit().await?;
         }

@@ -55,8 +55,9 @@ struct Head;
 /// The document for an installation that is reached at `public_url`.
 #[must_use]
 pub fn document(public_url: &str) -> OpenApi {
-    let mut document = Head::openapi();
-    document.merge(routes::documented().to_openapi());
+    let mut document = Head::openapi().nest(routes::BASE, routes::ApiDescription::openapi());
+    document.merge(routes::KeysDescription::openapi());
+    document.merge(routes::HealthDescription::openapi());
     env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
     document.info.description = Some(GUIDE.replace("{url}", public_url));
     if let Some(contact) = &mut document.info.contact {

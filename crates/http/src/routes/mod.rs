@@ -22,14 +22,20 @@ pub use account::UserView;
 pub(crate) use health::{Checks, DatabaseProbe};
 pub use mail_pages::{MailPages, PagePathError};
 
-use axum::{Router, http::HeaderValue, middleware};
+use axum::{
+    Router,
+    handler::Handler,
+    http::HeaderValue,
+    middleware,
+    routing::{MethodFilter, on},
+};
 use http::{HeaderName, Method, header};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::CompressionLayer,
     cors::{AllowOrigin, CorsLayer},
 };
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa::openapi::path::HttpMethod;
 
 use crate::{
     HttpState, envelope,
@@ -45,8 +51,8 @@ pub(crate) const BASE: &str = "/api/v1";
 /// are problems throughout, unknown addresses included. In development there is the mailbox as well, and where
 /// they are wanted the pages of the links in mails.
 pub fn router(http: HttpState) -> Router {
-    let (routes, _) = documented().split_for_parts();
-    let routes = routes.merge(docs::router());
+    let routes =
+        Router::new().nest(BASE, api()).merge(keys()).merge(health()).merge(docs::router());
     let routes = if http.settings.mailbox { routes.merge(mailbox::router()) } else { routes };
     let routes = match &http.settings.mail_pages {
         Some(pages) => routes.merge(pages.router(&http)),
@@ -58,8 +64,7 @@ pub fn router(http: HttpState) -> Router {
 
 /// Health alone, for a listener of its own.
 pub fn health_router(http: HttpState) -> Router {
-    let (routes, _) = health_routes().split_for_parts();
-    in_envelope(routes.fallback(no_such_address), http)
+    in_envelope(health().fallback(no_such_address), http)
 }
 
 fn in_envelope(routes: Router<HttpState>, http: HttpState) -> Router {
@@ -73,45 +78,92 @@ fn in_envelope(routes: Router<HttpState>, http: HttpState) -> Router {
     routes.layer(middleware::from_fn_with_state(http.clone(), envelope::envelope)).with_state(http)
 }
 
-/// The routes that the OpenAPI document describes.
-pub(crate) fn documented() -> OpenApiRouter<HttpState> {
-    let api = OpenApiRouter::new()
-        .routes(routes!(account::register, user::list))
-        .routes(routes!(export::users))
-        .routes(routes!(account::profile, account::update_profile, account::delete))
-        .routes(routes!(account::change_password))
-        .routes(routes!(auth::login))
-        .routes(routes!(auth::refresh))
-        .routes(routes!(auth::logout))
-        .routes(routes!(verification::verify))
-        .routes(routes!(verification::resend))
-        .routes(routes!(password_reset::request))
-        .routes(routes!(password_reset::confirm))
-        .routes(routes!(email_change::request))
-        .routes(routes!(email_change::confirm))
-        .routes(routes!(email_change::cancel))
-        .routes(routes!(session::list, session::revoke_others))
-        .routes(routes!(session::revoke))
-        .routes(routes!(user::get, user::update, user::delete))
-        .routes(routes!(user::set_roles))
-        .routes(routes!(user::sessions, user::revoke_sessions))
-        .routes(routes!(job::list))
-        .routes(routes!(job::get, job::delete))
-        .routes(routes!(job::retry))
-        .routes(routes!(keys::list))
-        .routes(routes!(keys::rotate))
-        .routes(routes!(audit::list))
-        .routes(routes!(audit::list_own))
-        .routes(routes!(role::list))
-        .routes(routes!(role::put, role::delete));
-    OpenApiRouter::new().nest(BASE, api).routes(routes!(keys::jwks)).merge(health_routes())
+/// Names operations once for two purposes: a function that makes the router which serves them, and a type
+/// that describes them. Describing takes much longer than serving, and most instances are never asked.
+macro_rules! operations {
+    ($router:ident, $description:ident: $($module:ident::$handler:ident,)+) => {
+        fn $router() -> Router<HttpState> {
+            let router = Router::new();
+            $(
+                // The annotation of a handler makes a type of this name, which knows where it is served.
+                let router = pastey::paste! {
+                    serve::<$module::[<__path_ $handler>], _, _>(router, &$module::$handler)
+                };
+            )+
+            router
+        }
+
+        #[derive(utoipa::OpenApi)]
+        #[openapi(paths($($module::$handler),+))]
+        pub(crate) struct $description;
+    };
 }
 
-fn health_routes() -> OpenApiRouter<HttpState> {
-    OpenApiRouter::new()
-        .routes(routes!(health::health))
-        .routes(routes!(health::live))
-        .routes(routes!(health::ready))
+operations! { api, ApiDescription:
+    account::register,
+    user::list,
+    export::users,
+    account::profile,
+    account::update_profile,
+    account::delete,
+    account::change_password,
+    auth::login,
+    auth::refresh,
+    auth::logout,
+    verification::verify,
+    verification::resend,
+    password_reset::request,
+    password_reset::confirm,
+    email_change::request,
+    email_change::confirm,
+    email_change::cancel,
+    session::list,
+    session::revoke_others,
+    session::revoke,
+    user::get,
+    user::update,
+    user::delete,
+    user::set_roles,
+    user::sessions,
+    user::revoke_sessions,
+    job::list,
+    job::get,
+    job::delete,
+    job::retry,
+    keys::list,
+    keys::rotate,
+    audit::list,
+    audit::list_own,
+    role::list,
+    role::put,
+    role::delete,
+}
+
+operations! { keys, KeysDescription: keys::jwks, }
+
+operations! { health, HealthDescription: health::health, health::live, health::ready, }
+
+/// Has a handler serve the operation that its annotation tells of.
+fn serve<P: utoipa::Path, H: Handler<T, HttpState>, T: 'static>(
+    router: Router<HttpState>,
+    handler: &H,
+) -> Router<HttpState> {
+    P::methods().into_iter().fold(router, |router, method| {
+        router.route(&P::path(), on(filter(&method), handler.clone()))
+    })
+}
+
+fn filter(method: &HttpMethod) -> MethodFilter {
+    match method {
+        HttpMethod::Get => MethodFilter::GET,
+        HttpMethod::Post => MethodFilter::POST,
+        HttpMethod::Put => MethodFilter::PUT,
+        HttpMethod::Delete => MethodFilter::DELETE,
+        HttpMethod::Options => MethodFilter::OPTIONS,
+        HttpMethod::Head => MethodFilter::HEAD,
+        HttpMethod::Patch => MethodFilter::PATCH,
+        HttpMethod::Trace => MethodFilter::TRACE,
+    }
 }
 
 async fn no_such_address() -> Problem {
