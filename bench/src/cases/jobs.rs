@@ -94,13 +94,9 @@ fn enqueue(bench: &Bench) -> Result<Outcome> {
 
 fn start(bench: &Bench) -> Result<Outcome> {
     let url = bench.postgres.database()?;
-    let series = interleave(
-        bench,
-        vec![
-            timed(bench, &url, "doorward", (Name::Doorward, Task::Start)),
-            timed(bench, &url, "apalis-postgres", (Name::Apalis, Task::Start)),
-        ],
-    )?;
+    // apalis is left out: one job at a time, it now and then does not hear of the next one for seconds.
+    let series =
+        interleave(bench, vec![timed(bench, &url, "doorward", (Name::Doorward, Task::Start))])?;
     let own = &series[0];
     let p50 = own.spread(|sample| sample.p50.as_secs_f64() * 1e3);
     let p99 = own.spread(|sample| sample.p99.as_secs_f64() * 1e3);
