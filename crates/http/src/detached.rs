@@ -1,3 +1,5 @@
+use std::pin::Pin;
+
 use crate::problem::Problem;
 
 /// Runs a use case that writes to its end, even when the client hangs up and axum drops the handler
@@ -13,8 +15,12 @@ where
     E: Into<Problem> + Send + 'static,
 {
     use tracing::Instrument;
+    // All use cases with the same answer are one type, or the program would hold as many copies of the
+    // runtime's code for tasks as there are handlers that write.
+    let use_case: Pin<Box<dyn Future<Output = Result<T, Problem>> + Send>> =
+        Box::pin(async { use_case.await.map_err(Into::into) });
     match tokio::spawn(use_case.in_current_span()).await {
-        Ok(done) => done.map_err(Into::into),
+        Ok(done) => done,
         Err(stopped) => match stopped.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             // Nobody aborts these tasks; only the end of the runtime does.
