@@ -12,7 +12,7 @@ use crate::{
     pool::{Lease, PostgresStore},
 };
 
-/// A transaction, which begins with its first statement.
+/// A transaction, which begins with its first statement; one addition and nothing else is sent without.
 ///
 /// SQLx's own `begin` is not used: when its future is dropped after `BEGIN` was sent, SQLx 0.9.0 has
 /// not counted the transaction yet, rolls nothing back and returns the connection to the pool with

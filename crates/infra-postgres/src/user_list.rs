@@ -13,6 +13,9 @@ use crate::{
     user::{UserRow, select_users},
 };
 
+/// A page of the usual length, and the surplus row.
+const USUAL: i64 = 51;
+
 pub(crate) async fn page(
     connection: &mut PgConnection,
     filter: &UserFilter,
@@ -171,7 +174,7 @@ impl FoundRow {
 /// the name is left out among the addresses, so that nobody comes twice; and because the addresses are
 /// read no further than the names that were read go, nobody is left out on more than one page.
 ///
-/// `$most` is at least as many as fit on the page.
+/// `$most` is at least `$5`, the surplus row included.
 macro_rules! select_found {
     ($most:literal, $filter:literal $(, $parameter:expr)+ $(,)?) => {
         sqlx::query_as!(
@@ -228,9 +231,9 @@ async fn beginning_with(
     let (first, end) = (prefix.first(), prefix.end());
     let role = filter.role.as_ref().map(RoleName::as_str);
     let status = filter.status.map(UserStatus::as_str);
-    if (role, status) == (None, None) && limit <= 51 {
-        // A page of the usual length, with that length written out: so the planner sees that any is cheap,
-        // and keeps one plan. To make a plan each time would take it longer than to find the page.
+    if (role, status) == (None, None) && limit <= USUAL {
+        // With the length written out, a plan for any values is estimated to be as cheap as one that is made
+        // for these, so the planner keeps it. To make one each time would take longer than to find the page.
         return select_found!("51", "", first, end, term, id, limit).fetch_all(connection).await;
     }
     select_found!(
@@ -248,4 +251,14 @@ async fn beginning_with(
     )
     .fetch_all(connection)
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_the_usual_length_is_the_usual_case() {
+        assert_eq!(surplus(PageLimit::default()), USUAL);
+    }
 }

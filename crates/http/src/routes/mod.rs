@@ -51,8 +51,11 @@ pub(crate) const BASE: &str = "/api/v1";
 /// are problems throughout, unknown addresses included. In development there is the mailbox as well, and where
 /// they are wanted the pages of the links in mails.
 pub fn router(http: HttpState) -> Router {
-    let routes =
-        Router::new().nest(BASE, api()).merge(keys()).merge(health()).merge(docs::router());
+    let routes = Router::new()
+        .nest(BASE, api_routes())
+        .merge(key_routes())
+        .merge(health_routes())
+        .merge(docs::router());
     let routes = if http.settings.mailbox { routes.merge(mailbox::router()) } else { routes };
     let routes = match &http.settings.mail_pages {
         Some(pages) => routes.merge(pages.router(&http)),
@@ -64,7 +67,7 @@ pub fn router(http: HttpState) -> Router {
 
 /// Health alone, for a listener of its own.
 pub fn health_router(http: HttpState) -> Router {
-    in_envelope(health().fallback(no_such_address), http)
+    in_envelope(health_routes().fallback(no_such_address), http)
 }
 
 fn in_envelope(routes: Router<HttpState>, http: HttpState) -> Router {
@@ -99,7 +102,7 @@ macro_rules! operations {
     };
 }
 
-operations! { api, ApiDescription:
+operations! { api_routes, ApiDescription:
     account::register,
     user::list,
     export::users,
@@ -139,9 +142,9 @@ operations! { api, ApiDescription:
     role::delete,
 }
 
-operations! { keys, KeysDescription: keys::jwks, }
+operations! { key_routes, KeysDescription: keys::jwks, }
 
-operations! { health, HealthDescription: health::health, health::live, health::ready, }
+operations! { health_routes, HealthDescription: health::health, health::live, health::ready, }
 
 /// Has a handler serve the operation that its annotation tells of.
 fn serve<P: utoipa::Path, H: Handler<T, HttpState>, T: 'static>(
@@ -149,11 +152,11 @@ fn serve<P: utoipa::Path, H: Handler<T, HttpState>, T: 'static>(
     handler: &H,
 ) -> Router<HttpState> {
     P::methods().into_iter().fold(router, |router, method| {
-        router.route(&P::path(), on(filter(&method), handler.clone()))
+        router.route(&P::path(), on(method_filter(&method), handler.clone()))
     })
 }
 
-fn filter(method: &HttpMethod) -> MethodFilter {
+fn method_filter(method: &HttpMethod) -> MethodFilter {
     match method {
         HttpMethod::Get => MethodFilter::GET,
         HttpMethod::Post => MethodFilter::POST,

@@ -129,6 +129,8 @@ async fn an_event_that_becomes_visible_late_is_sealed_with_the_next() {
     let mut slow = world.ctx.store.begin().await.unwrap();
     let early = AuditEventId::from_uuid(uuid::Uuid::nil());
     slow.audit_append(&doorward_domain::AuditEvent { id: early, ..template }).await.unwrap();
+    // Another statement has it sent.
+    assert!(slow.user_lock(UserId::from_uuid(uuid::Uuid::nil())).await.unwrap().is_none());
     fail_to_sign_in(&world).await;
     assert_eq!(
         audit::seal(&world.ctx).await.unwrap(),

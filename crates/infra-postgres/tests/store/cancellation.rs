@@ -162,6 +162,8 @@ async fn after_a_failed_statement_there_is_no_commit() {
     let mut first = store.begin().await.unwrap();
     first.user_insert(&user(1)).await.unwrap();
     let mut second = store.begin().await.unwrap();
+    // Its transaction begins with its first statement.
+    assert!(second.user_lock(user(9).id).await.unwrap().is_none());
     give_up_after(1, second.user_insert(&user(1))).await;
     assert!(matches!(second.commit().await, Err(StoreError::Backend(_))));
     drop(first);

@@ -159,6 +159,8 @@ async fn a_dead_link_fails_its_statement_and_frees_its_place() {
     .unwrap();
 
     let mut work = store.begin().await.unwrap();
+    // The transaction begins with its first statement.
+    assert!(work.user_lock(user(9).id).await.unwrap().is_none());
     link.cut.send(()).unwrap();
     let refused = work.user_insert(&user(1)).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
@@ -166,7 +168,8 @@ async fn a_dead_link_fails_its_statement_and_frees_its_place() {
     assert!(!store.user_exists().await.unwrap());
 
     // The same when nobody waits for an answer.
-    let work = store.begin().await.unwrap();
+    let mut work = store.begin().await.unwrap();
+    assert!(work.user_lock(user(9).id).await.unwrap().is_none());
     link.cut.send(()).unwrap();
     drop(work);
     register(&store, &user(2)).await.unwrap();

@@ -77,6 +77,8 @@ async fn a_transaction_that_begins_before_and_revokes_after_a_reading_is_not_mis
     let store = database.store().await;
     let (_, session) = signed_in(&store, 1).await;
     let mut work = store.begin().await.unwrap();
+    // The transaction begins with its first statement.
+    assert!(work.user_lock(user(9).id).await.unwrap().is_none());
     let (_, cursor) = ids_since(&store, FeedCursor::default()).await;
     revoke(&mut *work, &session).await;
     work.commit().await.unwrap();

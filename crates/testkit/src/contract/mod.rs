@@ -62,6 +62,7 @@ macro_rules! store_contract {
             active_administrators_are_counted,
             of_many_administrators_who_resign_one_stays,
             a_list_of_users_holds_whom_the_filter_fits_in_order,
+            a_search_that_finds_many_gives_each_once_and_in_order,
             a_list_of_users_is_stable_while_they_come_and_go,
             a_list_of_users_goes_on_after_one_who_is_gone,
             a_key_of_another_list_begins_the_list_anew,

@@ -96,16 +96,17 @@ impl Written {
 /// Where what is written is kept once it is made.
 type Shelf = Arc<OnceCell<Written>>;
 
-/// Answers with a part of what is written. Making it takes too long for a thread that others wait for.
-async fn written(
-    shelf: Shelf,
-    http: HttpState,
-    answer: impl Fn(&Written) -> Response,
-) -> Result<Response, Problem> {
-    let write = move || spawn_blocking(move || Written::of(&http.settings.public_url));
-    // Not to be made is a bug or the end of the process; the next one who asks has it tried again.
-    let written = shelf.get_or_try_init(write).await;
-    written.map(answer).map_err(|failure| Problem::new(Code::InternalError).with_cause(failure))
+/// Answers with a part of what is written. Making it takes too long for a thread that others wait for, and goes
+/// on when whoever asked hangs up: the next one then waits for it, and does not have it made again.
+async fn written(shelf: Shelf, http: HttpState, answer: fn(&Written) -> Response) -> Response {
+    let making = tokio::spawn(async move {
+        let write = || spawn_blocking(move || Written::of(&http.settings.public_url));
+        shelf.get_or_try_init(write).await.map(answer)
+    });
+    match making.await.flatten() {
+        Ok(response) => response,
+        Err(failure) => Problem::new(Code::InternalError).with_cause(failure).into_response(),
+    }
 }
 
 pub(super) fn router() -> Router<HttpState> {
