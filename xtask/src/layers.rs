@@ -46,7 +46,7 @@ static FORMAT: Ban = Ban {
     reason: "what is on the wire or in a row is a view that its adapter owns, not the domain's shape",
 };
 
-const LAYERS: [Layer; 11] = [
+const LAYERS: [Layer; 13] = [
     Layer {
         package: "doorward-domain",
         inner: &[],
@@ -69,11 +69,25 @@ const LAYERS: [Layer; 11] = [
         reason: "it gathers questions of whatever kind, and knows nothing of Doorward",
     },
     Layer {
+        package: "doorward-listener",
+        inner: &[],
+        in_tests: &[],
+        banned: &[&DATABASE],
+        reason: "it serves whatever router it is given, and knows nothing of Doorward",
+    },
+    Layer {
         package: "doorward-log",
         inner: &[],
         in_tests: &[],
         banned: &[&DATABASE, &WIRE, &RUNTIME],
         reason: "it writes lines, and knows nothing of Doorward",
+    },
+    Layer {
+        package: "doorward-reference",
+        inner: &[],
+        in_tests: &[],
+        banned: &[&DATABASE, &WIRE, &RUNTIME],
+        reason: "it writes pages from an OpenAPI document while Doorward is built, and knows nothing of Doorward",
     },
     Layer {
         package: "doorward-infra-*",
@@ -85,7 +99,7 @@ const LAYERS: [Layer; 11] = [
     },
     Layer {
         package: "doorward-http",
-        inner: &["doorward-app", "doorward-domain"],
+        inner: &["doorward-app", "doorward-domain", "doorward-reference"],
         in_tests: &["doorward-testkit", "doorward-infra-*"],
         banned: &[&DATABASE],
         reason: "the HTTP layer calls use cases, and never names an adapter",
@@ -97,6 +111,7 @@ const LAYERS: [Layer; 11] = [
             "doorward-domain",
             "doorward-http",
             "doorward-infra-*",
+            "doorward-listener",
             "doorward-log",
         ],
         in_tests: &["doorward-testkit"],

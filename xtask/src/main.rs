@@ -54,7 +54,7 @@ enum Chore {
     },
     /// Checks that the packages depend on each other, and on others, only as the layers allow.
     Layers,
-    /// Regenerates openapi.json from the server.
+    /// Regenerates openapi.json, the document that servers give, from the handlers.
     Openapi {
         /// Changes nothing, and fails when the committed document is out of date.
         #[arg(long)]

@@ -8,19 +8,17 @@ use crate::{program, workspace};
 
 const DOCUMENT: &str = "openapi.json";
 
-/// Writes the document that the server gives, or checks that the committed one equals it.
+/// Writes the document that follows from the handlers, or checks that the committed one equals it, which is what
+/// servers give.
 ///
 /// # Errors
-/// When the server does not build, gives no JSON, or `check` finds a difference.
+/// When the handlers do not build, describe themselves in no JSON, or `check` finds a difference.
 pub fn generate(check: bool) -> Result<()> {
-    eprintln!("Asking the server for its OpenAPI document …");
-    let mut server = program::cargo(["run", "-p", "doorward-server", "--", "openapi"]);
-    let mut document = String::from_utf8(program::read(&mut server)?)?;
+    eprintln!("Asking the handlers for the OpenAPI document …");
+    let mut example = program::cargo(["run", "-p", "doorward-http", "--example", "openapi"]);
+    let document = String::from_utf8(program::read(&mut example)?)?;
     serde_json::from_str::<serde_json::Value>(&document)
-        .context("`doorward openapi` printed something that is not JSON.")?;
-    if !document.ends_with('\n') {
-        document.push('\n');
-    }
+        .context("the example `openapi` printed something that is not JSON.")?;
     let file = workspace::root().join(DOCUMENT);
     if !check {
         fs::write(&file, document)?;
@@ -30,7 +28,7 @@ pub fn generate(check: bool) -> Result<()> {
     let committed = fs::read_to_string(&file).unwrap_or_default();
     if committed != document {
         bail!(
-            "{DOCUMENT} differs from the server's document, first in line {}: \
+            "{DOCUMENT} differs from what the handlers say, first in line {}: \
              run `cargo xtask openapi` and commit the result.",
             first_difference(&committed, &document)
         );

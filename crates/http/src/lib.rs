@@ -16,6 +16,7 @@ mod idempotency;
 mod lifecycle;
 mod listing;
 mod openapi;
+mod packed;
 mod payload;
 pub mod problem;
 mod rate_limit;
@@ -26,7 +27,7 @@ mod uncompressed;
 
 pub use envelope::refusal;
 pub use lifecycle::Lifecycle;
-pub use openapi::document;
+pub use openapi::{DEFAULT_URL, document, published};
 pub use rate_limit::RateLimits;
 pub use request_id::RequestId;
 pub use routes::{MailPages, PagePathError, UserView, health_router, router};

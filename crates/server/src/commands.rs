@@ -123,10 +123,7 @@ fn reachable(host: IpAddr) -> IpAddr {
 
 /// Prints the document as it stands in the repository: for an installation with the default settings.
 pub(crate) fn openapi() -> Result<()> {
-    let document = doorward_http::document("http://127.0.0.1:3000");
-    let mut text = serde_json::to_string_pretty(&document)?;
-    text.push('\n');
-    print(&text)
+    print(&doorward_http::published())
 }
 
 pub(crate) fn show(effective: &[Effective], json: bool) -> Result<()> {

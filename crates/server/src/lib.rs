@@ -10,7 +10,6 @@ pub mod cli;
 mod commands;
 mod import;
 mod keys;
-pub mod listener;
 mod output;
 mod secret;
 mod serve;

@@ -12,6 +12,7 @@ use doorward_domain::{
 use doorward_http::{HttpSettings, HttpState, Lifecycle, RateLimits, RequestId};
 use doorward_infra_crypto::{SystemClock, SystemEntropy};
 use doorward_infra_sqlite::Workload;
+use doorward_listener::{self as listener, Limits, Refusal, Refusals, Shutdown};
 use tokio::{
     net::TcpListener,
     runtime::Runtime,
@@ -21,7 +22,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     banner,
-    listener::{self, Limits, Refusal, Refusals, Shutdown},
     settings::{self, Environment, Settings, Transport},
     telemetry, upkeep, wiring,
     wiring::Database,

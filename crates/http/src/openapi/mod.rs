@@ -4,6 +4,7 @@
 mod example;
 mod header;
 mod problem;
+mod published;
 
 use utoipa::{
     OpenApi as _, PartialSchema, ToSchema,
@@ -22,6 +23,9 @@ use crate::{
     problem::{FieldError, ProblemView},
     routes,
 };
+
+pub(crate) use published::Written;
+pub use published::{DEFAULT_URL, published};
 
 /// How the API is used as a whole. `{url}` stands for the address of the installation.
 const GUIDE: &str = include_str!("guide.md");
@@ -52,7 +56,8 @@ const TAGS: [(&str, &str); 10] = [
 ))]
 struct Head;
 
-/// The document for an installation that is reached at `public_url`.
+/// The document for an installation that is reached at `public_url`, as it follows from the handlers. A server has
+/// the [published] text of it.
 #[must_use]
 pub fn document(public_url: &str) -> OpenApi {
     let mut document = Head::openapi().nest(routes::BASE, routes::ApiDescription::openapi());
@@ -76,6 +81,10 @@ pub fn document(public_url: &str) -> OpenApi {
     components.schemas.insert(ProblemView::name().into(), ProblemView::schema());
     components.schemas.insert(FieldError::name().into(), FieldError::schema());
     name_items(components);
+    document
+        .extensions
+        .get_or_insert_default()
+        .insert("x-problem-types".to_owned(), problem::types());
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
             complete(path, operation, public_url, components);

@@ -26,6 +26,19 @@ const ANYWHERE: [Code; 4] =
 /// Stands for the request in the examples.
 const REQUEST_ID: &str = "019b76da-a87c-7000-8000-000000000003";
 
+/// Every kind of problem. What bears its code at an operation is an example of it.
+pub(super) fn types() -> Value {
+    let kind = |code: &Code| {
+        json!({
+            "code": code,
+            "status": code.status().as_u16(),
+            "title": code.title(),
+            "explanation": code.explanation(),
+        })
+    };
+    Code::ALL.iter().map(kind).collect()
+}
+
 /// Adds the answers that are problems.
 pub(super) fn complete(
     path: &str,

@@ -2,13 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::{
+use crate::{
     document::{Document, text},
     layout::{self, markdown},
     operation, schema,
 };
 
-pub(super) fn page(document: &Document) -> String {
+pub(crate) fn page(document: &Document) -> String {
     let title = format!("{} {}", document.title(), document.version());
     layout::page(&title, &contents(document), &main(document))
 }
@@ -78,7 +78,7 @@ fn main(document: &Document) -> Markup {
 /// Whether the object is part of an answer. Those of requests stand at their operations.
 fn is_answered(document: &Document, name: &str) -> bool {
     let reference = format!("#/components/schemas/{name}");
-    let is_read = |it: super::document::Operation| {
+    let is_read = |it: crate::document::Operation| {
         it.body().is_some_and(|body| body["schema"]["$ref"] == reference)
     };
     !document.operations().any(is_read)

@@ -1,16 +1,6 @@
 //! The OpenAPI document, and pages to read and try it. They load nothing from elsewhere.
 
-mod document;
-mod layout;
-mod operation;
-mod problems;
-mod reference;
-mod schema;
-
-use std::{
-    io::Read,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use axum::{
     Router,
@@ -19,46 +9,16 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use bytes::Bytes;
-use flate2::read::GzDecoder;
-use tokio::{sync::OnceCell, task::spawn_blocking};
 
-use self::document::Document;
-use crate::{
-    HttpState, openapi,
-    problem::{Code, Problem},
-};
+use crate::{HttpState, openapi::Written, packed::Packed};
 
-const TRY: &str = include_str!("../../../assets/try.html");
-const START: &str = include_str!("../../../assets/start.js");
-const STYLE: &str = include_str!("../../../assets/page.css");
+const TRY: &str = include_str!("../../assets/try.html");
+const START: &str = include_str!("../../assets/start.js");
+const STYLE: &str = include_str!("../../assets/page.css");
 static SWAGGER_STYLE: Packed =
     Packed::new(include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui.css.gz")));
 static SWAGGER_SCRIPT: Packed =
     Packed::new(include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js.gz")));
-
-/// A file that is kept compressed. It is unpacked once, when the first client asks that does not take
-/// gzip, and shared by all of them.
-struct Packed {
-    gzip: &'static [u8],
-    plain: OnceLock<Bytes>,
-}
-
-impl Packed {
-    const fn new(gzip: &'static [u8]) -> Self {
-        Self { gzip, plain: OnceLock::new() }
-    }
-
-    fn plain(&self) -> Bytes {
-        let unpack = || {
-            let mut plain = Vec::new();
-            // What the build packed can be unpacked.
-            let _ = GzDecoder::new(self.gzip).read_to_end(&mut plain);
-            plain.into()
-        };
-        self.plain.get_or_init(unpack).clone()
-    }
-}
 
 /// A page to read: no scripts, no requests.
 const READ: HeaderValue = HeaderValue::from_static(
@@ -72,48 +32,14 @@ const ACT: HeaderValue = HeaderValue::from_static(
 );
 const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 
-/// What is written about the API of one installation. It takes several megabytes for a moment, and a good
-/// part of the time in which an instance starts, so it is made when somebody asks for it first: most
-/// instances are never asked.
-struct Written {
-    openapi: Bytes,
-    reference: Bytes,
-    problems: Bytes,
-}
-
-impl Written {
-    fn of(public_url: &str) -> Self {
-        // The document is a tree of strings and numbers, which always serialises.
-        let value = serde_json::to_value(openapi::document(public_url)).unwrap_or_default();
-        let openapi = Bytes::from(value.to_string());
-        let document = Document::new(value);
-        let reference = Bytes::from(reference::page(&document));
-        let problems = Bytes::from(problems::page(&document));
-        Self { openapi, reference, problems }
-    }
-}
-
-/// Where what is written is kept once it is made.
-type Shelf = Arc<OnceCell<Written>>;
-
-/// Answers with a part of what is written. Making it takes too long for a thread that others wait for, and goes
-/// on when whoever asked hangs up: the next one then waits for it, and does not have it made again.
-async fn written(shelf: Shelf, http: HttpState, answer: fn(&Written) -> Response) -> Response {
-    let making = tokio::spawn(async move {
-        let write = || spawn_blocking(move || Written::of(&http.settings.public_url));
-        shelf.get_or_try_init(write).await.map(answer)
-    });
-    match making.await.flatten() {
-        Ok(response) => response,
-        Err(failure) => Problem::new(Code::InternalError).with_cause(failure).into_response(),
-    }
-}
-
 pub(super) fn router() -> Router<HttpState> {
-    let shelf = Shelf::default();
+    // Most instances are never asked, so it is unpacked when somebody asks for it first.
+    let shelf: Arc<OnceLock<Written>> = Arc::default();
     let show = |answer: fn(&Written) -> Response| {
         let shelf = Arc::clone(&shelf);
-        get(async move |State(http): State<HttpState>| written(shelf, http, answer).await)
+        get(async move |State(http): State<HttpState>| {
+            answer(shelf.get_or_init(|| Written::about(&http.settings.public_url)))
+        })
     };
     Router::new()
         .route("/openapi.json", show(|it| typed("application/json", it.openapi.clone())))

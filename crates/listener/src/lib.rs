@@ -1,7 +1,8 @@
-//! The accept loop: plain HTTP/1.1 over TCP, with every wait bounded and a graceful end.
+//! The accept loop for an [`axum::Router`], whichever it is: plain HTTP/1.1 over TCP, with every wait bounded and a
+//! graceful end.
 //!
 //! `axum::serve` sets no time limits, no cap on connections, and waits without end for idle
-//! clients at shutdown; hyper answers what it cannot parse with bare status lines. This module
+//! clients at shutdown; hyper answers what it cannot parse with bare status lines. This crate
 //! closes those gaps around hyper and leaves the protocol itself to it:
 //!
 //! * [`Limits`] bounds each connection in time and the process in descriptors,

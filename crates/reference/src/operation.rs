@@ -3,17 +3,16 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{
-    document::{Answer, Operation, text},
+use crate::{
+    document::{Answer, Operation, ProblemType, text},
     layout::{code, markdown},
     schema,
 };
-use crate::problem::Code;
 
 /// Headers that every answer bears; the guide explains them.
 const EVERYWHERE: [&str; 3] = ["RateLimit", "RateLimit-Policy", "X-Request-Id"];
 
-pub(super) fn article(operation: Operation) -> Markup {
+pub(crate) fn article(operation: Operation) -> Markup {
     html! {
         article.operation #(operation.id()) {
             h3 {
@@ -130,28 +129,28 @@ fn problems(operation: Operation) -> Markup {
     };
     html! {
         h4 { "Problems" }
-        @for (code, example) in of(false) { (problem(code, example)) }
+        @for (kind, example) in of(false) { (problem(kind, example)) }
         p.shared {
             "Shared with other operations: "
-            @for (index, (code, _)) in of(true).into_iter().enumerate() {
+            @for (index, (kind, _)) in of(true).into_iter().enumerate() {
                 @if index > 0 { ", " }
-                (code.status().as_u16()) " "
-                a href={ "/docs/problems#" (code.as_str()) } { code { (code.as_str()) } }
+                (kind.status) " "
+                a href={ "/docs/problems#" (kind.code) } { code { (kind.code) } }
             }
             "."
         }
     }
 }
 
-fn problem(kind: Code, example: &Value) -> Markup {
+fn problem(kind: ProblemType, example: &Value) -> Markup {
     html! {
         details.problem {
             summary {
-                span.status { (kind.status().as_u16()) } " " code { (kind.as_str()) }
-                " " span.explanation { (kind.explanation()) }
+                span.status { (kind.status) } " " code { (kind.code) }
+                " " span.explanation { (kind.explanation) }
             }
             (code(&format!("{example:#}")))
-            p { a href={ "/docs/problems#" (kind.as_str()) } { "About " code { (kind.as_str()) } } }
+            p { a href={ "/docs/problems#" (kind.code) } { "About " code { (kind.code) } } }
         }
     }
 }

@@ -3,13 +3,13 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{
+use crate::{
     document::{Document, members, text},
     layout::markdown,
 };
 
 /// The fields of an object.
-pub(super) fn fields(document: &Document, schema: &Value) -> Markup {
+pub(crate) fn fields(document: &Document, schema: &Value) -> Markup {
     let schema = document.resolved(schema);
     let is_required = |name: &str| {
         schema["required"].as_array().is_some_and(|names| names.iter().any(|it| it == name))
@@ -24,7 +24,7 @@ pub(super) fn fields(document: &Document, schema: &Value) -> Markup {
 }
 
 /// A field or a parameter.
-pub(super) fn field(
+pub(crate) fn field(
     document: &Document,
     name: &str,
     schema: &Value,
@@ -116,7 +116,7 @@ fn alternatives(pattern: &str) -> Option<String> {
 }
 
 /// The name of a schema for people.
-pub(super) fn words(name: &str) -> String {
+pub(crate) fn words(name: &str) -> String {
     match name.strip_prefix("Page_") {
         Some(item) => format!("Page of {item}"),
         None => name.to_owned(),

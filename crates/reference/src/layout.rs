@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use pulldown_cmark::{Parser, html::push_html};
 
 /// A page of its own words; `contents` leads around in it. There are no scripts.
-pub(super) fn page(title: &str, contents: &Markup, main: &Markup) -> String {
+pub(crate) fn page(title: &str, contents: &Markup, main: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -38,7 +38,7 @@ pub(super) fn page(title: &str, contents: &Markup, main: &Markup) -> String {
 }
 
 /// Markdown of the document, which is Doorward's own and never a client's.
-pub(super) fn markdown(text: &str) -> Markup {
+pub(crate) fn markdown(text: &str) -> Markup {
     let mut html = String::new();
     push_html(&mut html, Parser::new(text));
     // What scrolls must be reachable by keyboard.
@@ -46,6 +46,6 @@ pub(super) fn markdown(text: &str) -> Markup {
 }
 
 /// A block of code.
-pub(super) fn code(text: &str) -> Markup {
+pub(crate) fn code(text: &str) -> Markup {
     html! { pre tabindex="0" { code { (text) } } }
 }

@@ -2,16 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use crate::problem::Code;
-
 /// The methods, in the order in which people read of them.
 const METHODS: [&str; 5] = ["post", "get", "put", "patch", "delete"];
 
-pub(super) struct Document(Value);
+pub(crate) struct Document(Value);
 
 /// An operation, with where it is.
 #[derive(Clone, Copy)]
-pub(super) struct Operation<'a> {
+pub(crate) struct Operation<'a> {
     pub method: &'a str,
     pub path: &'a str,
     pub is: &'a Value,
@@ -19,11 +17,21 @@ pub(super) struct Operation<'a> {
 }
 
 /// One of the answers of an operation.
-pub(super) struct Answer<'a> {
+pub(crate) struct Answer<'a> {
     pub status: &'a str,
     pub is: &'a Value,
+    pub document: &'a Document,
     /// Whether other operations answer with exactly the same.
     pub is_shared: bool,
+}
+
+/// A kind of problem, whatever operation answers with it.
+#[derive(Clone, Copy)]
+pub(crate) struct ProblemType<'a> {
+    pub code: &'a str,
+    pub status: u64,
+    pub title: &'a str,
+    pub explanation: &'a str,
 }
 
 impl Document {
@@ -66,10 +74,21 @@ impl Document {
         })
     }
 
+    pub fn problem_types(&self) -> impl Iterator<Item = ProblemType<'_>> {
+        let types = self.0["x-problem-types"].as_array().into_iter().flatten();
+        types.map(|it| ProblemType {
+            code: text(&it["code"]),
+            status: it["status"].as_u64().unwrap_or_default(),
+            title: text(&it["title"]),
+            explanation: text(&it["explanation"]),
+        })
+    }
+
     /// The operations that can answer with a problem.
-    pub fn answering(&self, code: Code) -> Vec<Operation<'_>> {
+    pub fn answering(&self, problem: ProblemType) -> Vec<Operation<'_>> {
         let can = |operation: &Operation| {
-            operation.answers().any(|answer| answer.problems().any(|(it, _)| it == code))
+            let mut problems = operation.answers().flat_map(|answer| answer.problems());
+            problems.any(|(it, _)| it.code == problem.code)
         };
         self.operations().filter(can).collect()
     }
@@ -117,6 +136,7 @@ impl<'a> Operation<'a> {
         members(&self.is["responses"]).map(move |(status, response)| Answer {
             status,
             is: self.document.resolved(response),
+            document: self.document,
             is_shared: response.get("$ref").is_some(),
         })
     }
@@ -128,10 +148,13 @@ impl<'a> Answer<'a> {
     }
 
     /// The kinds of problems, with an example of each.
-    pub fn problems(&self) -> impl Iterator<Item = (Code, &'a Value)> {
+    pub fn problems(&self) -> impl Iterator<Item = (ProblemType<'a>, &'a Value)> + use<'a> {
+        let document = self.document;
         let examples = &self.is["content"]["application/problem+json"]["examples"];
-        members(examples)
-            .filter_map(|(name, example)| Some((Code::named(name)?, &example["value"])))
+        members(examples).filter_map(|(name, example)| {
+            let kind = document.problem_types().find(|kind| kind.code == name)?;
+            Some((kind, &example["value"]))
+        })
     }
 
     /// The media type and what is said of the body.
@@ -145,11 +168,11 @@ impl<'a> Answer<'a> {
 }
 
 /// The members of an object; of anything else, none.
-pub(super) fn members(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
+pub(crate) fn members(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
     value.as_object().into_iter().flat_map(Map::iter).map(|(name, value)| (name.as_str(), value))
 }
 
 /// The text, empty if there is none.
-pub(super) fn text(value: &Value) -> &str {
+pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }

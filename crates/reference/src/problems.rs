@@ -2,14 +2,13 @@
 
 use maud::html;
 
-use super::{document::Document, layout};
-use crate::problem::Code;
+use crate::{document::Document, layout};
 
-pub(super) fn page(document: &Document) -> String {
+pub(crate) fn page(document: &Document) -> String {
     let contents = html! {
         ul {
-            @for code in Code::ALL {
-                li { a href={ "#" (code.as_str()) } { code { (code.as_str()) } } }
+            @for kind in document.problem_types() {
+                li { a href={ "#" (kind.code) } { code { (kind.code) } } }
             }
         }
     };
@@ -19,11 +18,11 @@ pub(super) fn page(document: &Document) -> String {
             "Every error is a problem by RFC 9457. Switch on its " code { "code" } ", which never \
              changes; show people its " code { "detail" } "; report its " code { "request_id" } "."
         }
-        @for code in Code::ALL {
-            section.problem #(code.as_str()) {
-                h2 { code { (code.as_str()) } " " span.status { (code.status().as_u16()) } }
-                p { strong { (code.title()) "." } " " (code.explanation()) }
-                @let answered_by = document.answering(*code);
+        @for kind in document.problem_types() {
+            section.problem #(kind.code) {
+                h2 { code { (kind.code) } " " span.status { (kind.status) } }
+                p { strong { (kind.title) "." } " " (kind.explanation) }
+                @let answered_by = document.answering(kind);
                 @if !answered_by.is_empty() {
                     details {
                         summary {
