@@ -15,7 +15,7 @@ mod seed;
 mod yardstick;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicUsize;
 
@@ -59,7 +59,7 @@ struct Run {
     /// Fewer and shorter rounds, for a look while something is changed.
     #[arg(long)]
     quick: bool,
-    /// Also writes everything to a file, for programs.
+    /// Also writes everything to a file, for programs; anew after each case.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Also measures what people would pick instead; installs it with its package manager.
@@ -146,14 +146,18 @@ fn run(options: Run) -> Result<bool> {
                 report.failures.push(format!("{}: {error:#}", case.name));
             }
         }
+        // After each case, so that a run that is broken off leaves what it has measured.
+        if let Some(file) = &options.json {
+            write(&report, file)?;
+        }
     }
     print!("{}", table::render(&report));
-    if let Some(file) = options.json {
-        let json = serde_json::to_string_pretty(&report)?;
-        fs::write(&file, json + "\n")
-            .with_context(|| format!("{} cannot be written", file.display()))?;
-    }
     Ok(report.failures.is_empty())
+}
+
+fn write(report: &Report, file: &Path) -> Result<()> {
+    let json = serde_json::to_string_pretty(report)?;
+    fs::write(file, json + "\n").with_context(|| format!("{} cannot be written", file.display()))
 }
 
 fn measure(bench: &Bench, case: &Case) -> Result<CaseReport> {

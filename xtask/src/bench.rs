@@ -19,7 +19,7 @@ pub struct Options {
     /// Fewer and shorter rounds, for a look while something is changed.
     #[arg(long)]
     quick: bool,
-    /// Also writes everything to a file, for programs.
+    /// Also writes everything to a file, for programs; anew after each case.
     #[arg(long, value_name = "FILE")]
     json: Option<String>,
     /// Also measures what people would pick instead; installs it with its package manager.

@@ -57,7 +57,7 @@ const TAGS: [(&str, &str); 10] = [
 struct Head;
 
 /// The document for an installation that is reached at `public_url`, as it follows from the handlers. A server has
-/// the [published] text of it.
+/// the [published](published()) text of it.
 #[must_use]
 pub fn document(public_url: &str) -> OpenApi {
     let mut document = Head::openapi().nest(routes::BASE, routes::ApiDescription::openapi());
