@@ -1,7 +1,7 @@
 //! What is written about the API, as parts of the program: the document as it stands in the repository, and the
 //! pages that the build wrote from it.
 //!
-//! What [makes](super::document) the document from the handlers, and the pages from the document, is more than a
+//! What [makes](super::document) the document from the handlers, and the pages from the document, is about a
 //! megabyte of code, which no server needs to carry about. A test holds the document against the handlers, so that
 //! neither says what the other does not.
 
