@@ -60,10 +60,9 @@ impl PostgresStore {
         // end releases the lock whatever happens.
         let mut connection = self.connect_to_migrate().await?;
         lock(&mut connection).await?;
-        let migrator = migrator();
-        let missing = missing(&mut connection, &migrator).await?;
+        let missing = missing(&mut connection).await?;
         if !missing.is_empty() {
-            migrator.run_direct(None, &mut connection, false).await.map_err(failed)?;
+            migrator().run_direct(None, &mut connection, false).await.map_err(failed)?;
         }
         connection.close().await.map_err(store_error)?;
         Ok(missing)
@@ -75,9 +74,23 @@ impl PostgresStore {
     /// # Errors
     /// See [`MigrateError`].
     pub async fn pending(&self) -> Result<Vec<String>, MigrateError> {
+        // The feed needs a connection as soon as this is known, so a start makes one for both.
+        let look = async |connection: &mut PgConnection| match missing(connection).await {
+            Err(MigrateError::Store(error)) => Err(error),
+            looked => Ok(looked),
+        };
+        match self.read_feed(look).await {
+            // The pool does not tell why it got no connection.
+            Err(StoreError::Busy(_)) => self.pending_alone().await,
+            looked => looked?,
+        }
+    }
+
+    /// As [`pending`](Self::pending), on a connection of its own.
+    async fn pending_alone(&self) -> Result<Vec<String>, MigrateError> {
         let look = async {
             let mut connection = self.connect_to_migrate().await?;
-            let missing = missing(&mut connection, &migrator()).await?;
+            let missing = missing(&mut connection).await?;
             connection.close().await.map_err(store_error)?;
             Ok(missing)
         };
@@ -144,10 +157,7 @@ async fn lock(connection: &mut PgConnection) -> Result<(), MigrateError> {
     }
 }
 
-async fn missing(
-    connection: &mut PgConnection,
-    migrator: &Migrator,
-) -> Result<Vec<String>, MigrateError> {
+async fn missing(connection: &mut PgConnection) -> Result<Vec<String>, MigrateError> {
     let migrated_before =
         sqlx::query_scalar!(r#"SELECT to_regclass($1) IS NOT NULL AS "exists!""#, TABLE)
             .fetch_one(&mut *connection)
@@ -159,7 +169,7 @@ async fn missing(
         Vec::new()
     };
     let mut missing = Vec::new();
-    for migration in migrator.iter() {
+    for migration in migrator().iter() {
         match applied.iter().find(|applied| applied.version == migration.version) {
             None => missing.push(name(migration)),
             Some(applied) if applied.checksum != migration.checksum => {

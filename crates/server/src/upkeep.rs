@@ -9,7 +9,7 @@ use doorward_app::{
 };
 use doorward_domain::ports::FeedCursor;
 use doorward_http::HttpState;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// At the latest after this long a change made elsewhere is looked for. With the time of one read
@@ -24,6 +24,10 @@ const SEAL_PERIOD: Duration = Duration::from_secs(1);
 const ROTATION_PERIOD: Duration = Duration::from_mins(1);
 const PRUNE_PERIOD: Duration = Duration::from_mins(10);
 const CLIENT_PERIOD: Duration = Duration::from_mins(1);
+/// What a start leaves for later begins at moments of its own: whatever wants a connection while others are
+/// in use has one more opened, at a time when the first requests wait for the processor, and it stays open.
+const FIRST_SEAL: Duration = Duration::from_millis(500);
+const FIRST_PRUNE: Duration = Duration::from_secs(10);
 
 /// Follows what other instances change from `cursor` on, takes up new signing keys, makes the next one when it is
 /// due, seals the audit trail, and prunes, until `stop`.
@@ -40,7 +44,7 @@ pub fn start(
     let rotated = Arc::clone(ctx);
     tasks.spawn(until(
         stop.clone(),
-        every(ROTATION_PERIOD, async move || {
+        every(ticks(Duration::ZERO, ROTATION_PERIOD), async move || {
             if let Err(error) = signing_key::rotate_when_due(&rotated).await {
                 tracing::warn!(
                     error = chain(&error),
@@ -52,23 +56,28 @@ pub fn start(
     let pruned = Arc::clone(ctx);
     tasks.spawn(until(
         stop.clone(),
-        every(PRUNE_PERIOD, async move || {
+        every(ticks(FIRST_PRUNE, PRUNE_PERIOD), async move || {
             if let Err(error) = maintenance::prune(&pruned).await {
                 tracing::warn!(error = chain(&error), "cannot prune; it is tried again later");
             }
         }),
     ));
-    tasks
-        .spawn(until(stop.clone(), every(CLIENT_PERIOD, async move || http.forget_idle_clients())));
+    let clients = ticks(CLIENT_PERIOD, CLIENT_PERIOD);
+    tasks.spawn(until(stop.clone(), every(clients, async move || http.forget_idle_clients())));
 }
 
 async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
     stop.run_until_cancelled(work).await;
 }
 
-async fn every(period: Duration, work: impl AsyncFn()) {
-    let mut ticks = interval(period);
+/// A tick after `first` and then each `period`, or as soon as what the last one began is over.
+fn ticks(first: Duration, period: Duration) -> Interval {
+    let mut ticks = interval_at(Instant::now() + first, period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+async fn every(mut ticks: Interval, work: impl AsyncFn()) {
     loop {
         ticks.tick().await;
         work().await;
@@ -77,8 +86,8 @@ async fn every(period: Duration, work: impl AsyncFn()) {
 
 async fn follow_keys(ctx: Arc<Ctx>) {
     let mut failing = false;
-    let mut ticks = interval(KEY_PERIOD);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // They were read a moment ago.
+    let mut ticks = ticks(KEY_PERIOD, KEY_PERIOD);
     loop {
         ticks.tick().await;
         let failure = match timeout(POLL_PATIENCE, signing_key::reload(&ctx)).await {
@@ -101,8 +110,7 @@ async fn follow_keys(ctx: Arc<Ctx>) {
 /// A seal that is broken off half-way is rolled back, and the next round begins anew.
 async fn seal_audit_trail(ctx: Arc<Ctx>) {
     let mut failing = false;
-    let mut ticks = interval(SEAL_PERIOD);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = ticks(FIRST_SEAL, SEAL_PERIOD);
     loop {
         ticks.tick().await;
         let failure = audit::seal(&ctx).await.err();
