@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 const NOW: Timestamp = datetime!(2026-01-01 00:00:00 UTC);
 
-const ALGORITHMS: [SigningAlgorithm; 2] = [SigningAlgorithm::EdDsa, SigningAlgorithm::Es256];
+const ALGORITHMS: [SigningAlgorithm; 3] =
+    [SigningAlgorithm::EdDsa, SigningAlgorithm::Es256, SigningAlgorithm::Rs256];
 
 /// So many different tokens take turns: no one token stands for all.
 const PEOPLE: usize = 64;
