@@ -22,9 +22,8 @@ const LOCK: i64 = 0x646f_6f72_7761_7264;
 const LOCK_PERIOD: Duration = Duration::from_millis(100);
 const LOCK_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How long the database may take to answer anything but a migration itself.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-const SILENT: &str = "the database does not answer";
+/// How long making the connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why the tables could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -80,21 +79,9 @@ impl PostgresStore {
             looked => Ok(looked),
         };
         match self.read_feed(look).await {
-            // The pool does not tell why it got no connection.
-            Err(StoreError::Busy(_)) => self.pending_alone().await,
+            Err(failure @ StoreError::Busy(_)) => Err(self.explained(failure).await.into()),
             looked => looked?,
         }
-    }
-
-    /// As [`pending`](Self::pending), on a connection of its own.
-    async fn pending_alone(&self) -> Result<Vec<String>, MigrateError> {
-        let look = async {
-            let mut connection = self.connect_to_migrate().await?;
-            let missing = missing(&mut connection).await?;
-            connection.close().await.map_err(store_error)?;
-            Ok(missing)
-        };
-        timeout(ANSWER_TIMEOUT, look).await.unwrap_or_else(|_| Err(no_answer(SILENT).into()))
     }
 
     async fn connect_to_migrate(&self) -> Result<PgConnection, StoreError> {
@@ -105,7 +92,9 @@ impl PostgresStore {
             execute(&mut connection, "SET statement_timeout = 0").await?;
             Ok(connection)
         };
-        timeout(ANSWER_TIMEOUT, connect).await.unwrap_or_else(|_| Err(no_answer(SILENT)))
+        timeout(CONNECT_TIMEOUT, connect)
+            .await
+            .unwrap_or_else(|_| Err(no_answer("the database does not answer")))
     }
 }
 

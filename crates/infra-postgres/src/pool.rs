@@ -164,6 +164,16 @@ impl PostgresStore {
         self.feed.run(statement).await
     }
 
+    /// Why nothing could be asked. The pool does not tell why it has no connection to lend: if none can be made
+    /// either, the reason for that is what an operator wants to read.
+    pub(crate) async fn explained(&self, failure: StoreError) -> StoreError {
+        match timeout(PING_TIMEOUT, PgConnection::connect_with(&self.options)).await {
+            Ok(Ok(_)) => failure,
+            Ok(Err(error)) => store_error(error),
+            Err(_) => no_answer("no connection could be made in time"),
+        }
+    }
+
     /// Runs one statement outside of any transaction.
     pub(crate) async fn read<T>(
         &self,
@@ -346,15 +356,9 @@ impl Store for PostgresStore {
         let answer = timeout(PING_TIMEOUT, question)
             .await
             .unwrap_or_else(|_| Err(no_answer("the database did not answer in time")));
-        if answer.is_ok() {
-            return answer;
-        }
-        // The pool has no connection to lend and does not tell why. If none can be made either, the
-        // reason for that is what an operator wants to read.
-        match timeout(PING_TIMEOUT, PgConnection::connect_with(&self.options)).await {
-            Ok(Ok(_)) => answer,
-            Ok(Err(error)) => Err(store_error(error)),
-            Err(_) => Err(no_answer("no connection could be made in time")),
+        match answer {
+            Ok(()) => Ok(()),
+            Err(failure) => Err(self.explained(failure).await),
         }
     }
 

@@ -3,7 +3,9 @@
 use std::{net::SocketAddr, time::Duration};
 
 use doorward_domain::ports::{Store, StoreError, UserQueries};
-use doorward_infra_postgres::{PostgresSettings, PostgresStore, testing::TestDatabase};
+use doorward_infra_postgres::{
+    MigrateError, PostgresSettings, PostgresStore, testing::TestDatabase,
+};
 use doorward_testkit::fixture::{register, user};
 use secrecy::SecretString;
 use sqlx::{Connection, PgConnection};
@@ -90,6 +92,10 @@ async fn a_store_starts_without_its_database() {
     .await
     .unwrap();
     let Err(StoreError::Unavailable(reason)) = store.ping().await else { panic!() };
+    assert!(reason.to_string().contains("refused"), "{reason}");
+    let Err(MigrateError::Store(StoreError::Unavailable(reason))) = store.pending().await else {
+        panic!()
+    };
     assert!(reason.to_string().contains("refused"), "{reason}");
     assert!(store.begin().await.is_err());
 }
