@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::{CONNECTIONS, Case};
 use crate::bench::Bench;
@@ -87,7 +87,10 @@ fn contenders(bench: &Bench) -> Result<Vec<Contender>> {
                     protocol.sign_up(&url, &person)?;
                     protocol.sign_in(&url, person)
                 })
-                .collect::<Result<_>>()?;
+                .collect::<Result<_>>()
+                .with_context(|| {
+                    format!("{} does not sign people up and in as its peer.toml says", mode.name)
+                })?;
             contenders.push(Contender {
                 name: mode.name.clone(),
                 process,

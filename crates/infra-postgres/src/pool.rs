@@ -156,7 +156,8 @@ impl PostgresStore {
         });
     }
 
-    /// Runs one statement of the feed of changes.
+    /// Reads the feed of changes, or what a start has to know before it does, on the connection
+    /// that is kept for that.
     pub(crate) async fn read_feed<T>(
         &self,
         statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, StoreError>,
